@@ -1,0 +1,128 @@
+#include "common/archive.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int map_file(struct archive *archive, uint64_t file_bytes, uint64_t reserve_bytes,
+                    struct error *error)
+{
+    uint64_t wanted[2] = {file_bytes + reserve_bytes, file_bytes};
+    for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
+        void *map = mmap(NULL, wanted[i], PROT_READ, MAP_SHARED | MAP_NORESERVE, archive->fd, 0);
+        if (map != MAP_FAILED) {
+            archive->map = map;
+            archive->map_bytes = wanted[i];
+            return 0;
+        }
+    }
+    return error_set(error, -errno, "%s: cannot be mapped: %s", archive->path, strerror(errno));
+}
+
+static int open_and_check(struct archive *archive, uint64_t reserve_bytes, struct error *error)
+{
+    struct stat status;
+    archive->fd = open(archive->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (archive->fd < 0 || fstat(archive->fd, &status) != 0) {
+        return error_set(error, -errno, "%s: %s", archive->path, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return error_set(error, ERR_FORMAT, "%s: not a regular file", archive->path);
+    }
+    archive->device = status.st_dev;
+    archive->inode = status.st_ino;
+    uint8_t start[SUPERBLOCK_BYTES];
+    ssize_t count = pread(archive->fd, start, sizeof start, 0);
+    if (count < 0) {
+        return error_set(error, -errno, "%s: %s", archive->path, strerror(errno));
+    }
+    const char *why;
+    int result = superblock_decode(start, (size_t)count, &archive->superblock, &why);
+    if (result != 0) {
+        return error_set(error, result, "%s: %s", archive->path, why);
+    }
+    return map_file(archive, (uint64_t)status.st_size, reserve_bytes, error);
+}
+
+int archive_open(const char *path, uint64_t reserve_bytes, struct archive **out_archive,
+                 struct error *error)
+{
+    struct archive *archive = mem_zeroed(1, sizeof *archive);
+    atomic_init(&archive->references, 1);
+    archive->path = mem_string(path, strlen(path));
+    int result = open_and_check(archive, reserve_bytes, error);
+    if (result != 0) {
+        archive_unref(archive);
+        return result;
+    }
+    *out_archive = archive;
+    return 0;
+}
+
+struct archive *archive_ref(struct archive *archive)
+{
+    unsigned before = atomic_fetch_add_explicit(&archive->references, 1, memory_order_relaxed);
+    assert(before > 0);
+    return archive;
+}
+
+void archive_unref(struct archive *archive)
+{
+    if (archive == NULL ||
+        atomic_fetch_sub_explicit(&archive->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    if (archive->map != NULL) {
+        munmap((void *)(uintptr_t)archive->map, archive->map_bytes);
+    }
+    if (archive->fd >= 0) {
+        close(archive->fd);
+    }
+    free(archive->path);
+    free(archive);
+}
+
+uint64_t archive_file_bytes(const struct archive *archive)
+{
+    struct stat status;
+    return fstat(archive->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
+                         struct commit *out_commit, uint64_t *out_end_offset)
+{
+    assert(file_bytes <= archive->map_bytes);
+    uint64_t end = file_bytes & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+    for (; end >= SUPERBLOCK_BYTES + COMMIT_RECORD_BYTES; end -= FORMAT_ALIGNMENT) {
+        const char *why;
+        if (commit_decode(archive->map, end, archive->superblock.uuid, out_commit, &why) == 0) {
+            *out_end_offset = end;
+            return true;
+        }
+    }
+    *out_end_offset = SUPERBLOCK_BYTES;
+    return false;
+}
+
+int archive_next_record(const struct archive *archive, const struct commit *commit,
+                        uint64_t *offset, struct record *out_record, const char **why)
+{
+    uint64_t end = commit->committed_bytes - COMMIT_RECORD_BYTES;
+    if (*offset == end) {
+        return 0;
+    }
+    struct record record;
+    int status = record_decode(archive->map, end, *offset, archive->superblock.uuid, &record, why);
+    if (status != 0) {
+        return status;
+    }
+    *offset = record.end_offset;
+    *out_record = record;
+    return 1;
+}

@@ -1,0 +1,53 @@
+/* An archive, open for reading: its descriptor and one mapping. The mapping is longer than the file
+ * (address space costs nothing), so what is appended later shows up in place; nobody touches bytes
+ * past the committed length of an index that was checked against this archive. The descriptor is
+ * held and never reopened by path. Counted, because several releases share it; the count may
+ * be changed from any thread, everything else is read-only after archive_open(). */
+#ifndef CAIRN_COMMON_ARCHIVE_H
+#define CAIRN_COMMON_ARCHIVE_H
+
+#include "common/error.h"
+#include "common/record.h"
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+struct archive {
+    atomic_uint references;
+    int fd;
+    const uint8_t *map;
+    uint64_t map_bytes; /* reserved; the file may be shorter */
+    struct superblock superblock;
+    dev_t device;
+    ino_t inode;
+    char *path; /* for messages; owned */
+};
+
+/* How much address space to keep ready for an archive that grows under a running server. */
+#define ARCHIVE_RESERVE_BYTES (UINT64_C(64) << 30)
+
+/* Opens and maps the archive and checks its superblock. `reserve_bytes` of address space are kept
+ * for growth (0: none); where the system refuses so much, as much as the file needs. One
+ * reference, the caller's. On failure a negative code, and a sentence in *error. */
+int archive_open(const char *path, uint64_t reserve_bytes, struct archive **out_archive,
+                 struct error *error) CAIRN_MUST_CHECK;
+
+struct archive *archive_ref(struct archive *archive);
+void archive_unref(struct archive *archive); /* the last one unmaps; takes NULL */
+
+/* The file's length now; 0 if it cannot be told. */
+uint64_t archive_file_bytes(const struct archive *archive);
+
+/* Finds the newest commit record by looking back from the end of `file_bytes` bytes, over whatever
+ * a crash left behind it. False, and *out_end_offset = SUPERBLOCK_BYTES, if there is none. The
+ * mapping must cover file_bytes. */
+bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
+                         struct commit *out_commit, uint64_t *out_end_offset);
+
+/* Walks the records of one commit, first to last, the commit record excluded. Start with
+ * *offset = commit->begin_offset. Returns 1 with a record, 0 at the end, a negative code with *why
+ * at bytes that are no record. */
+int archive_next_record(const struct archive *archive, const struct commit *commit,
+                        uint64_t *offset, struct record *out_record, const char **why);
+
+#endif

@@ -1,0 +1,537 @@
+#include "common/index.h"
+
+#include "common/http_date.h"
+#include "common/mem.h"
+#include "common/path.h"
+#include "common/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct section {
+    const uint8_t *bytes;
+    uint64_t count;
+    bool is_present;
+};
+
+static const char *const section_names[] = {
+    [SECTION_HASH_FUNCTION] = "hash function",
+    [SECTION_ENTRIES] = "entries",
+    [SECTION_REPRESENTATIONS] = "representations",
+    [SECTION_HEADS] = "heads",
+    [SECTION_TEXT] = "text",
+};
+enum { SECTIONS_KNOWN = ARRAY_COUNT(section_names) };
+
+static const char *section_name(uint32_t id)
+{
+    return id > 0 && id < SECTIONS_KNOWN ? section_names[id] : "of an unknown kind";
+}
+
+struct header {
+    uint64_t file_bytes;
+    uint32_t section_count;
+    uint64_t salt;
+    uint64_t table_end;
+};
+
+/* The fixed header, up to and including its checksum (which covers the section table too). */
+static int decode_header(const uint8_t *bytes, uint64_t count, struct index *index,
+                         struct header *header, struct error *error)
+{
+    if (count == 0) {
+        return error_set(error, ERR_FORMAT, "the file is empty");
+    }
+    struct wire_reader reader = wire_reader(bytes, count);
+    uint8_t magic[MAGIC_BYTES];
+    wire_read(&reader, magic, sizeof magic);
+    if (wire_ok(&reader) && memcmp(magic, ARCHIVE_MAGIC, MAGIC_BYTES) == 0) {
+        return error_set(error, ERR_FORMAT, "this is an archive; give its index (NAME.idx)");
+    }
+    if (!wire_ok(&reader) || memcmp(magic, INDEX_MAGIC, MAGIC_BYTES) != 0) {
+        return error_set(error, ERR_FORMAT, "the file is not a Cairn index");
+    }
+    uint16_t major = wire_u16(&reader);
+    uint16_t minor = wire_u16(&reader);
+    if (wire_ok(&reader) && major != INDEX_VERSION_MAJOR) {
+        return error_set(error, ERR_VERSION, "format version %u.%u, but this program reads %d.x",
+                         major, minor, INDEX_VERSION_MAJOR);
+    }
+    index->flags = wire_u32(&reader);
+    wire_read(&reader, index->archive_uuid, UUID_BYTES);
+    index->release = wire_u64(&reader);
+    index->committed_bytes = wire_u64(&reader);
+    index->created_s = wire_i64(&reader);
+    header->file_bytes = wire_u64(&reader);
+    index->entry_count = wire_u32(&reader);
+    index->more_count = wire_u32(&reader);
+    index->head_count = wire_u32(&reader);
+    index->not_found_entry = wire_u32(&reader);
+    index->immutable_count = wire_u32(&reader);
+    header->section_count = wire_u32(&reader);
+    header->salt = wire_u64(&reader);
+    struct wire_reader reserved = reader;
+    wire_u64(&reader);
+    wire_u64(&reader);
+    wire_u64(&reader);
+    uint64_t checksum = wire_u64(&reader);
+    if (!wire_ok(&reader)) {
+        return error_set(error, ERR_FORMAT, "truncated in the header");
+    }
+    header->table_end =
+        INDEX_HEADER_BYTES + (uint64_t)header->section_count * INDEX_SECTION_ROW_BYTES;
+    if (header->section_count > INDEX_SECTIONS_MAX) {
+        return error_set(error, ERR_FORMAT, "the header counts %" PRIu32 " sections, more than %d",
+                         header->section_count, INDEX_SECTIONS_MAX);
+    }
+    if (header->table_end > count) {
+        return error_set(error, ERR_FORMAT, "truncated in the section table");
+    }
+    uint64_t actual = hash64(bytes + INDEX_HEADER_BYTES, header->table_end - INDEX_HEADER_BYTES,
+                             hash64(bytes, INDEX_HEADER_BYTES - 8, 0));
+    if (checksum != actual) {
+        return error_set(error, ERR_DAMAGED, "the header has a wrong checksum");
+    }
+    wire_reserved(&reserved, 24);
+    if (!wire_ok(&reserved) || (index->flags & ~(uint32_t)INDEX_FLAGS_KNOWN) != 0) {
+        return error_set(error, ERR_FORMAT, "the header sets reserved bits");
+    }
+    index->checksum = hash128(bytes, header->table_end);
+    return 0;
+}
+
+struct section_row {
+    uint32_t id;
+    uint32_t flags;
+    uint64_t offset;
+    uint64_t bytes;
+    uint64_t checksum;
+};
+
+static struct section_row section_row(const uint8_t *bytes, uint32_t i)
+{
+    struct wire_reader reader = wire_reader(
+        bytes + INDEX_HEADER_BYTES + (size_t)i * INDEX_SECTION_ROW_BYTES, INDEX_SECTION_ROW_BYTES);
+    struct section_row row;
+    row.id = wire_u32(&reader);
+    row.flags = wire_u32(&reader);
+    row.offset = wire_u64(&reader);
+    row.bytes = wire_u64(&reader);
+    row.checksum = wire_u64(&reader);
+    return row;
+}
+
+/* Sections follow each other without gaps, each padded to 64 bytes, and fill the file. */
+static int check_section(const uint8_t *bytes, uint64_t count, const struct section_row *row,
+                         uint64_t expected_offset, struct error *error)
+{
+    const char *name = section_name(row->id);
+    if (row->offset != expected_offset || row->bytes > UINT64_MAX / 2) {
+        return error_set(error, ERR_FORMAT, "section %s: not where it belongs", name);
+    }
+    uint64_t padded = format_align(row->bytes);
+    if (padded > count || row->offset > count - padded) {
+        return error_set(error, ERR_FORMAT, "truncated in section %s", name);
+    }
+    if (row->checksum != hash64(bytes + row->offset, padded, 0)) {
+        return error_set(error, ERR_DAMAGED, "section %s: wrong checksum", name);
+    }
+    return 0;
+}
+
+static int read_sections(const uint8_t *bytes, uint64_t count, const struct header *header,
+                         struct section sections[SECTIONS_KNOWN], struct error *error)
+{
+    uint64_t expected = format_align(header->table_end);
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        struct section_row row = section_row(bytes, i);
+        bool is_known = row.id > 0 && row.id < SECTIONS_KNOWN;
+        if ((row.flags & ~(uint32_t)SECTION_OPTIONAL) != 0) {
+            return error_set(error, ERR_FORMAT, "section %s: reserved flags are set",
+                             section_name(row.id));
+        }
+        if (!is_known && (row.flags & SECTION_OPTIONAL) == 0) {
+            return error_set(error, ERR_VERSION, "section %" PRIu32 " is not known here", row.id);
+        }
+        int status = check_section(bytes, count, &row, expected, error);
+        if (status != 0) {
+            return status;
+        }
+        expected += format_align(row.bytes);
+        if (is_known) {
+            if (sections[row.id].is_present) {
+                return error_set(error, ERR_FORMAT, "section %s: twice", section_name(row.id));
+            }
+            sections[row.id] = (struct section){bytes + row.offset, row.bytes, true};
+        }
+    }
+    if (expected != header->file_bytes || header->file_bytes != count) {
+        return error_set(error, ERR_FORMAT,
+                         "%" PRIu64 " bytes long, but its sections fill %" PRIu64
+                         " and its header says %" PRIu64,
+                         count, expected, header->file_bytes);
+    }
+    for (uint32_t id = 1; id < SECTIONS_KNOWN; id++) {
+        if (!sections[id].is_present) {
+            return error_set(error, ERR_FORMAT, "section %s: missing", section_name(id));
+        }
+    }
+    return 0;
+}
+
+static int adopt_sections(const struct section *sections, const struct header *header,
+                          struct index *index, struct error *error)
+{
+    static const struct {
+        enum section_id id;
+        size_t row_bytes;
+    } tables[] = {
+        {SECTION_ENTRIES, sizeof(struct index_entry)},
+        {SECTION_REPRESENTATIONS, sizeof(struct index_representation)},
+        {SECTION_HEADS, sizeof(struct index_head)},
+    };
+    const uint32_t counts[] = {index->entry_count, index->more_count, index->head_count};
+    for (size_t i = 0; i < ARRAY_COUNT(tables); i++) {
+        if (sections[tables[i].id].count != (uint64_t)counts[i] * tables[i].row_bytes) {
+            return error_set(error, ERR_FORMAT, "section %s: its length contradicts the count",
+                             section_name(tables[i].id));
+        }
+    }
+    index->entries = (const void *)sections[SECTION_ENTRIES].bytes;
+    index->more = (const void *)sections[SECTION_REPRESENTATIONS].bytes;
+    index->heads = (const void *)sections[SECTION_HEADS].bytes;
+    index->text = (const char *)sections[SECTION_TEXT].bytes;
+    index->text_bytes = sections[SECTION_TEXT].count;
+    const struct section *function = &sections[SECTION_HASH_FUNCTION];
+    const char *why;
+    int status = mphf_init(function->bytes, function->count, index->entry_count, header->salt,
+                           &index->mphf, &why);
+    return status == 0 ? 0 : error_set(error, status, "section hash function: %s", why);
+}
+
+static bool is_inside_text(const struct index *index, uint32_t at, uint64_t bytes)
+{
+    uint64_t offset = (uint64_t)at * INDEX_TEXT_UNIT;
+    return offset <= index->text_bytes && bytes <= index->text_bytes - offset;
+}
+
+static const char *representation_problem(const struct index *index,
+                                          const struct index_representation *representation)
+{
+    if (representation->payload_offset < SUPERBLOCK_BYTES ||
+        representation->payload_offset > index->committed_bytes ||
+        representation->stored_bytes > index->committed_bytes - representation->payload_offset) {
+        return "its bytes lie outside the committed archive";
+    }
+    if (!is_inside_text(index, representation->head_at, representation->head_bytes) ||
+        representation->validator_bytes > representation->head_bytes ||
+        ETAG_FIELD_BYTES + representation->etag_bytes > representation->validator_bytes) {
+        return "its head lies outside the text";
+    }
+    if (representation->shared_head >= index->head_count) {
+        return "its shared head does not exist";
+    }
+    if (representation->codec != CODEC_IDENTITY) {
+        return "its content coding is not known here";
+    }
+    return representation->reserved == 0 ? NULL : "reserved bits are set";
+}
+
+static const char *file_problem(const struct index *index, const struct index_entry *entry)
+{
+    if (entry->representation_count == 0) {
+        return "a file without representation";
+    }
+    uint32_t more = entry->representation_count - 1u;
+    if (entry->more_first > index->more_count || more > index->more_count - entry->more_first) {
+        return "its representations lie outside their section";
+    }
+    return entry->status == 200 ? representation_problem(index, &entry->first)
+                                : "a file with a status other than 200";
+}
+
+static const char *redirect_problem(const struct index *index, const struct index_entry *entry)
+{
+    if (entry->status < 301 || entry->status > 308) {
+        return "a redirect with a status that is none";
+    }
+    if (!is_inside_text(index, entry->first.head_at, entry->first.head_bytes) ||
+        entry->first.head_bytes == 0) {
+        return "its target lies outside the text";
+    }
+    return entry->first.shared_head < index->head_count ? NULL : "its shared head does not exist";
+}
+
+static const char *entry_problem(const struct index *index, const struct index_entry *entry)
+{
+    if (entry->path_bytes == 0 || entry->path_bytes > PATH_BYTES_MAX ||
+        !is_inside_text(index, entry->path_at, entry->path_bytes)) {
+        return "its path lies outside the text";
+    }
+    if ((entry->flags & ~ENTRY_FLAGS_KNOWN) != 0 || entry->reserved != 0) {
+        return "reserved bits are set";
+    }
+    switch (entry->kind) {
+    case ENTRY_FILE:
+        return file_problem(index, entry);
+    case ENTRY_REDIRECT:
+        return redirect_problem(index, entry);
+    case ENTRY_TOMBSTONE:
+        return entry->status == 404 || entry->status == 410
+                   ? NULL
+                   : "a tombstone with a status other than 404 and 410";
+    default:
+        return "its kind is not known here";
+    }
+}
+
+/* Every reference that a look-up will follow, so that look-ups need not ask. */
+static int check_tables(const struct index *index, struct error *error)
+{
+    uint32_t immutable_count = 0;
+    for (uint32_t i = 0; i < index->entry_count; i++) {
+        const char *problem = entry_problem(index, &index->entries[i]);
+        if (problem != NULL) {
+            return error_set(error, ERR_FORMAT, "entry %" PRIu32 ": %s", i, problem);
+        }
+        immutable_count += (index->entries[i].flags & ENTRY_IMMUTABLE) != 0;
+    }
+    for (uint32_t i = 0; i < index->more_count; i++) {
+        const char *problem = representation_problem(index, &index->more[i]);
+        if (problem != NULL) {
+            return error_set(error, ERR_FORMAT, "representation %" PRIu32 ": %s", i, problem);
+        }
+    }
+    for (uint32_t i = 0; i < index->head_count; i++) {
+        const struct index_head *head = &index->heads[i];
+        if (!is_inside_text(index, head->text_at,
+                            (uint64_t)head->entity_bytes + head->policy_bytes) ||
+            head->reserved != 0) {
+            return error_set(error, ERR_FORMAT, "head %" PRIu32 ": it lies outside the text", i);
+        }
+    }
+    if (immutable_count != index->immutable_count) {
+        return error_set(error, ERR_FORMAT, "the count of immutable entries is wrong");
+    }
+    if (index->not_found_entry > index->entry_count ||
+        (index->not_found_entry != 0 &&
+         index->entries[index->not_found_entry - 1].kind != ENTRY_FILE)) {
+        return error_set(error, ERR_FORMAT, "the page for missing paths is no file");
+    }
+    return 0;
+}
+
+int index_init(const void *bytes, uint64_t count, struct index *out_index, struct error *error)
+{
+    struct index index = {.map = bytes, .map_bytes = count};
+    struct header header = {0};
+    struct section sections[SECTIONS_KNOWN] = {0};
+    int status = decode_header(bytes, count, &index, &header, error);
+    if (status == 0) {
+        status = read_sections(bytes, count, &header, sections, error);
+    }
+    if (status == 0) {
+        status = adopt_sections(sections, &header, &index, error);
+    }
+    if (status == 0) {
+        status = check_tables(&index, error);
+    }
+    if (status == 0) {
+        *out_index = index;
+    }
+    return status;
+}
+
+static int map_index(int fd, struct index *index, struct error *error)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return error_set(error, -errno, "%s", strerror(errno));
+    }
+    if (S_ISDIR(status.st_mode)) {
+        return error_set(error, ERR_FORMAT, "this is a directory, not an index");
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return error_set(error, ERR_FORMAT, "not a regular file");
+    }
+    if (status.st_size == 0) {
+        return error_set(error, ERR_FORMAT, "the file is empty");
+    }
+    size_t count = (size_t)status.st_size;
+    void *map = mmap(NULL, count, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (map == MAP_FAILED) {
+        return error_set(error, -errno, "cannot be mapped: %s", strerror(errno));
+    }
+    int result = index_init(map, count, index, error);
+    if (result != 0) {
+        munmap(map, count);
+        return result;
+    }
+    index->device = status.st_dev;
+    index->inode = status.st_ino;
+    return 0;
+}
+
+int index_open(const char *path, struct index **out_index, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    struct index *index = mem_zeroed(1, sizeof *index);
+    struct error detail = {""};
+    int status = map_index(fd, index, &detail);
+    close(fd);
+    if (status != 0) {
+        free(index);
+        return error_set(error, status, "%s: %s", path, detail.text);
+    }
+    *out_index = index;
+    return 0;
+}
+
+void index_close(struct index *index)
+{
+    if (index != NULL) {
+        munmap((void *)(uintptr_t)index->map, index->map_bytes);
+        free(index);
+    }
+}
+
+const struct index_entry *index_find(const struct index *index, const struct hash128 *hash,
+                                     struct slice path)
+{
+    uint32_t position = mphf_find(&index->mphf, hash);
+    if (position == UINT32_MAX) {
+        return NULL;
+    }
+    const struct index_entry *entry = &index->entries[position];
+    if (memcmp(entry->path_hash.bytes, hash->bytes, HASH128_BYTES) != 0 ||
+        !slice_equal(index_path(index, entry), path)) {
+        return NULL;
+    }
+    return entry;
+}
+
+const struct index_representation *index_representation(const struct index *index,
+                                                        const struct index_entry *entry, unsigned i)
+{
+    if (i >= entry->representation_count) {
+        return NULL;
+    }
+    if (i == 0) {
+        return &entry->first;
+    }
+    uint64_t row = (uint64_t)entry->more_first + i - 1;
+    return row < index->more_count ? &index->more[row] : NULL;
+}
+
+struct index_head_text index_head(const struct index *index,
+                                  const struct index_representation *representation)
+{
+    struct index_head_text text;
+    struct slice own = index_text(index, representation->head_at, representation->head_bytes);
+    size_t validator_bytes = representation->validator_bytes;
+    if (validator_bytes > own.count) {
+        validator_bytes = own.count;
+    }
+    text.validator = (struct slice){own.bytes, validator_bytes};
+    text.length = slice_after(own, validator_bytes);
+    text.etag = slice_after(text.validator, ETAG_FIELD_BYTES);
+    if (text.etag.count > representation->etag_bytes) {
+        text.etag.count = representation->etag_bytes;
+    }
+    uint32_t row = representation->shared_head;
+    struct index_head none = {0};
+    const struct index_head *head = row < index->head_count ? &index->heads[row] : &none;
+    text.entity = index_text(index, head->text_at, head->entity_bytes);
+    struct slice both =
+        index_text(index, head->text_at, (size_t)head->entity_bytes + head->policy_bytes);
+    text.policy = slice_after(both, head->entity_bytes);
+    return text;
+}
+
+/* ---- what only `verify` asks ---- */
+
+static bool is_field_lines(struct slice text)
+{
+    if (text.count == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < text.count; i++) {
+        unsigned char byte = (unsigned char)text.bytes[i];
+        bool ends_line = byte == '\r' && i + 1 < text.count && text.bytes[i + 1] == '\n';
+        bool after_return = byte == '\n' && i > 0 && text.bytes[i - 1] == '\r';
+        if ((byte < 0x20 && byte != '\t' && !ends_line && !after_return) || byte == 0x7f) {
+            return false;
+        }
+    }
+    return text.bytes[text.count - 1] == '\n';
+}
+
+static const char *head_problem(const struct index *index,
+                                const struct index_representation *representation)
+{
+    struct index_head_text head = index_head(index, representation);
+    char length[64];
+    int count = snprintf(length, sizeof length, "Content-Length: %" PRIu64 "\r\n",
+                         representation->stored_bytes);
+    if (!slice_equal(head.length, (struct slice){length, (size_t)count})) {
+        return "its head does not tell its stored length";
+    }
+    if (!slice_starts_with(head.validator, SLICE("ETag: \"")) || head.etag.count < 3 ||
+        head.etag.bytes[head.etag.count - 1] != '"') {
+        return "its head has no strong entity tag";
+    }
+    if (!is_field_lines(head.entity) || !is_field_lines(head.policy) ||
+        !is_field_lines(head.validator)) {
+        return "its head is not made of field lines";
+    }
+    return NULL;
+}
+
+static const char *deep_problem(const struct index *index, uint32_t position)
+{
+    const struct index_entry *entry = &index->entries[position];
+    struct slice path = index_path(index, entry);
+    char buffer[PATH_BYTES_MAX];
+    char encoded[PATH_ENCODED_BYTES_MAX];
+    struct slice canonical;
+    struct slice target = {encoded, path_encode(path, encoded)};
+    if (path_canonical(target, buffer, &canonical) != PATH_OK || !slice_equal(path, canonical)) {
+        return "its path is not canonical";
+    }
+    struct hash128 hash = hash128(path.bytes, path.count);
+    if (index_find(index, &hash, path) != entry) {
+        return "its path does not lead to it";
+    }
+    for (unsigned i = 0; i < entry->representation_count; i++) {
+        const char *problem = head_problem(index, index_representation(index, entry, i));
+        if (problem != NULL) {
+            return problem;
+        }
+    }
+    struct slice target_head = index_text(index, entry->first.head_at, entry->first.head_bytes);
+    if (entry->kind == ENTRY_REDIRECT && memchr(target_head.bytes, '\r', target_head.count)) {
+        return "its target is not one line";
+    }
+    return NULL;
+}
+
+int index_check_deep(const struct index *index, struct error *error)
+{
+    for (uint32_t i = 0; i < index->entry_count; i++) {
+        const char *problem = deep_problem(index, i);
+        if (problem != NULL) {
+            struct slice path = index_path(index, &index->entries[i]);
+            return error_set(error, ERR_DAMAGED, "%.*s: %s", (int)path.count, path.bytes, problem);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,95 @@
+#include "common/release.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char archive_suffix[] = ".cairn";
+static const char index_suffix[] = ".idx";
+
+/* How many bytes of `text` stand before `suffix`; all of them if it does not end so. */
+static size_t bytes_before(const char *text, size_t count, const char *suffix)
+{
+    size_t suffix_bytes = strlen(suffix);
+    bool ends_so =
+        count > suffix_bytes && memcmp(text + count - suffix_bytes, suffix, suffix_bytes) == 0;
+    return ends_so ? count - suffix_bytes : count;
+}
+
+char *release_stem(const char *archive_path)
+{
+    return mem_string(archive_path,
+                      bytes_before(archive_path, strlen(archive_path), archive_suffix));
+}
+
+int release_index_path(const char *path, char **out_path, struct error *error)
+{
+    char *resolved = realpath(path, NULL);
+    if (resolved == NULL) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    *out_path = resolved;
+    return 0;
+}
+
+/* NAME of NAME.idx and NAME.000042.idx. */
+static size_t stem_bytes(const char *index_path)
+{
+    size_t count = bytes_before(index_path, strlen(index_path), index_suffix);
+    size_t digits = 0;
+    while (digits < count && index_path[count - 1 - digits] >= '0' &&
+           index_path[count - 1 - digits] <= '9') {
+        digits++;
+    }
+    bool is_numbered = digits > 0 && digits < count && index_path[count - 1 - digits] == '.';
+    return is_numbered ? count - 1 - digits : count;
+}
+
+int release_archive_path(const char *index_path, char **out_path, struct error *error)
+{
+    char *resolved;
+    int status = release_index_path(index_path, &resolved, error);
+    if (status != 0) {
+        return status;
+    }
+    char *stem = mem_string(resolved, stem_bytes(resolved));
+    char *path = mem_format("%s%s", stem, archive_suffix);
+    if (access(path, F_OK) != 0 && access(stem, F_OK) == 0) {
+        free(path);
+        path = mem_string(stem, strlen(stem));
+    }
+    free(stem);
+    free(resolved);
+    *out_path = path;
+    return 0;
+}
+
+int release_bind(const struct index *index, const struct archive *archive, struct error *error)
+{
+    if (memcmp(index->archive_uuid, archive->superblock.uuid, UUID_BYTES) != 0) {
+        return error_set(error, ERR_BINDING, "%s: not the archive that this index was made for",
+                         archive->path);
+    }
+    uint64_t file_bytes = archive_file_bytes(archive);
+    if (file_bytes < index->committed_bytes || archive->map_bytes < index->committed_bytes) {
+        return error_set(error, ERR_BINDING,
+                         "%s: %" PRIu64 " bytes long, but this index needs %" PRIu64, archive->path,
+                         file_bytes, index->committed_bytes);
+    }
+    struct commit commit;
+    const char *why;
+    int status = commit_decode(archive->map, index->committed_bytes, archive->superblock.uuid,
+                               &commit, &why);
+    if (status != 0) {
+        return error_set(error, ERR_BINDING, "%s: %s", archive->path, why);
+    }
+    if (commit.release != index->release || commit.index_bytes != index->map_bytes ||
+        memcmp(commit.index_checksum.bytes, index->checksum.bytes, HASH128_BYTES) != 0) {
+        return error_set(error, ERR_BINDING, "%s: its commit record names another index than this",
+                         archive->path);
+    }
+    return 0;
+}

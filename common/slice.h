@@ -1,0 +1,61 @@
+/* A run of bytes that somebody else owns: a part of a connection's input buffer, of a mapped file,
+ * of a literal. Not NUL-terminated. Valid as long as its owner is. */
+#ifndef CAIRN_COMMON_SLICE_H
+#define CAIRN_COMMON_SLICE_H
+
+#include "common/compiler.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+struct slice {
+    const char *bytes;
+    size_t count;
+};
+
+/* A slice of a string literal. */
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+static inline struct slice slice_of_string(const char *string)
+{
+    return (struct slice){string, strlen(string)};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.count == b.count && (a.count == 0 || memcmp(a.bytes, b.bytes, a.count) == 0);
+}
+
+static inline bool slice_starts_with(struct slice whole, struct slice start)
+{
+    return whole.count >= start.count && memcmp(whole.bytes, start.bytes, start.count) == 0;
+}
+
+/* What stands behind the first `count` bytes (all of it if there are fewer: an empty slice). */
+static inline struct slice slice_after(struct slice whole, size_t count)
+{
+    if (count > whole.count) {
+        count = whole.count;
+    }
+    return (struct slice){whole.bytes + count, whole.count - count};
+}
+
+/* ASCII letters compare without case: field names (RFC 9110 §5.1), connection options. */
+static inline bool slice_equal_ignoring_case(struct slice a, struct slice b)
+{
+    if (a.count != b.count) {
+        return false;
+    }
+    for (size_t i = 0; i < a.count; i++) {
+        unsigned char x = (unsigned char)a.bytes[i];
+        unsigned char y = (unsigned char)b.bytes[i];
+        unsigned char differing = x ^ y;
+        bool is_letter = (unsigned char)((x | 0x20) - 'a') < 26;
+        if (differing != 0 && !(differing == 0x20 && is_letter)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,336 @@
+#include "packer/archive_writer.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 1 << 20 };
+
+static int fail(const struct archive_writer *writer, struct error *error)
+{
+    return error_set(error, -errno, "%s: %s", writer->path, strerror(errno));
+}
+
+/* The folder must exist; the file need not. */
+static int resolve(const char *path, char **out_path, struct error *error)
+{
+    char *resolved = realpath(path, NULL);
+    if (resolved == NULL && errno == ENOENT) {
+        char *copy = mem_string(path, strlen(path));
+        char *folder = realpath(dirname(copy), NULL);
+        free(copy);
+        copy = mem_string(path, strlen(path));
+        if (folder != NULL) {
+            resolved = mem_format("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, basename(copy));
+        }
+        free(folder);
+        free(copy);
+    }
+    if (resolved == NULL) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    *out_path = resolved;
+    return 0;
+}
+
+static int lock(struct archive_writer *writer, bool wait, struct error *error)
+{
+    while (flock(writer->fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
+        if (errno == EWOULDBLOCK) {
+            return error_set(error, ERR_BUSY,
+                             "%s: another cairn-pack is adding to it (--wait waits)", writer->path);
+        }
+        if (errno != EINTR) {
+            return fail(writer, error);
+        }
+    }
+    return 0;
+}
+
+/* While one waited for the lock, the other may have removed the file that it had created: then the
+ * lock is on a file without a name. */
+static bool still_has_its_name(const struct archive_writer *writer)
+{
+    struct stat by_name, by_descriptor;
+    return stat(writer->path, &by_name) == 0 && fstat(writer->fd, &by_descriptor) == 0 &&
+           by_name.st_dev == by_descriptor.st_dev && by_name.st_ino == by_descriptor.st_ino;
+}
+
+static int open_and_lock(struct archive_writer *writer, bool wait, struct error *error)
+{
+    for (;;) {
+        writer->fd = open(writer->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+        if (writer->fd < 0) {
+            return fail(writer, error);
+        }
+        int status = lock(writer, wait, error);
+        if (status != 0 || still_has_its_name(writer)) {
+            return status;
+        }
+        close(writer->fd);
+        writer->fd = -1;
+    }
+}
+
+static int write_all(struct archive_writer *writer, const void *bytes, size_t count,
+                     uint64_t offset, struct error *error)
+{
+    const uint8_t *at = bytes;
+    while (count > 0) {
+        ssize_t written = pwrite(writer->fd, at, count, (off_t)offset);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return fail(writer, error);
+        }
+        at += written;
+        offset += (uint64_t)written;
+        count -= (size_t)written;
+    }
+    return 0;
+}
+
+static int flush(struct archive_writer *writer, struct error *error)
+{
+    int status = write_all(writer, writer->buffer, writer->buffered,
+                           writer->offset - writer->buffered, error);
+    writer->buffered = 0;
+    return status;
+}
+
+static int append(struct archive_writer *writer, const void *bytes, size_t count,
+                  struct error *error)
+{
+    if (count > BUFFER_BYTES - writer->buffered) {
+        int status = flush(writer, error);
+        if (status != 0) {
+            return status;
+        }
+    }
+    if (count > BUFFER_BYTES) {
+        int status = write_all(writer, bytes, count, writer->offset, error);
+        writer->offset += count;
+        return status;
+    }
+    memcpy(writer->buffer + writer->buffered, bytes, count);
+    writer->buffered += count;
+    writer->offset += count;
+    return 0;
+}
+
+static int append_zeros_to(struct archive_writer *writer, uint64_t offset, struct error *error)
+{
+    static const uint8_t zeros[FORMAT_ALIGNMENT];
+    assert(offset >= writer->offset && offset - writer->offset < sizeof zeros);
+    return append(writer, zeros, (size_t)(offset - writer->offset), error);
+}
+
+/* Gives the blocks of [from, to) back and leaves the length. Where the file system cannot, the
+ * bytes stay, and do no harm. */
+static void punch(const struct archive_writer *writer, uint64_t from, uint64_t to)
+{
+    if (to > from) {
+        (void)fallocate(writer->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                        (off_t)(to - from));
+    }
+}
+
+/* A file that ends inside a superblock is what a crash right after its creation leaves. */
+static bool is_unfinished_superblock(const struct archive_writer *writer, uint64_t file_bytes)
+{
+    uint8_t start[MAGIC_BYTES] = {0};
+    ssize_t count = pread(writer->fd, start, sizeof start, 0);
+    return file_bytes < SUPERBLOCK_BYTES && count >= 0 &&
+           memcmp(start, ARCHIVE_MAGIC, (size_t)count) == 0;
+}
+
+static int read_or_create(struct archive_writer *writer, const struct superblock *superblock,
+                          struct error *error)
+{
+    struct stat status;
+    if (fstat(writer->fd, &status) != 0) {
+        return fail(writer, error);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return error_set(error, ERR_FORMAT, "%s: not a regular file", writer->path);
+    }
+    uint64_t file_bytes = (uint64_t)status.st_size;
+    if (is_unfinished_superblock(writer, file_bytes)) {
+        uint8_t bytes[SUPERBLOCK_BYTES];
+        superblock_encode(superblock, bytes);
+        writer->is_new = true;
+        int result = write_all(writer, bytes, sizeof bytes, 0, error);
+        if (result != 0) {
+            return result;
+        }
+        file_bytes = SUPERBLOCK_BYTES;
+    }
+    int result = archive_open(writer->path, 0, &writer->reader, error);
+    if (result != 0) {
+        return result;
+    }
+    uint64_t committed;
+    writer->has_commit =
+        archive_last_commit(writer->reader, file_bytes, &writer->last_commit, &committed);
+    /* What lies behind the last commit is skipped and left alone: a commit record that went bad on
+     * the disk would look the same as an add that was cut off. */
+    writer->begin_offset = format_align(file_bytes);
+    writer->offset = writer->begin_offset;
+    return 0;
+}
+
+int archive_writer_open(const char *path, bool wait, const struct superblock *superblock,
+                        struct archive_writer **out_writer, struct error *error)
+{
+    struct archive_writer *writer = mem_zeroed(1, sizeof *writer);
+    writer->fd = -1;
+    writer->buffer = mem_zeroed(BUFFER_BYTES, 1);
+    int status = resolve(path, &writer->path, error);
+    if (status == 0) {
+        status = open_and_lock(writer, wait, error);
+    }
+    if (status == 0) {
+        status = read_or_create(writer, superblock, error);
+    }
+    if (status != 0) {
+        archive_writer_close(writer);
+        return status;
+    }
+    *out_writer = writer;
+    return 0;
+}
+
+int archive_writer_begin_record(struct archive_writer *writer, struct record *record,
+                                struct error *error)
+{
+    record->offset = writer->offset;
+    record_place(record);
+    uint8_t header[RECORD_HEADER_BYTES];
+    record_encode(record, writer->reader->superblock.uuid, header);
+    int status = append(writer, header, sizeof header, error);
+    if (status == 0) {
+        status = append(writer, record->path.bytes, record->path.count, error);
+    }
+    return status == 0 ? append_zeros_to(writer, record->payload_offset, error) : status;
+}
+
+int archive_writer_payload(struct archive_writer *writer, const void *bytes, size_t count,
+                           struct error *error)
+{
+    return append(writer, bytes, count, error);
+}
+
+int archive_writer_end_record(struct archive_writer *writer, const struct record *record,
+                              struct error *error)
+{
+    assert(writer->offset == record->payload_offset + record->stored_bytes);
+    return append_zeros_to(writer, record->end_offset, error);
+}
+
+int archive_writer_read_back(struct archive_writer *writer, uint64_t offset, void *out_bytes,
+                             size_t count, struct error *error)
+{
+    uint8_t *at = out_bytes;
+    assert(offset + count <= writer->offset);
+    while (count > 0) {
+        uint64_t flushed = writer->offset - writer->buffered;
+        if (offset >= flushed) {
+            memcpy(at, writer->buffer + (offset - flushed), count);
+            return 0;
+        }
+        size_t in_file = flushed - offset < count ? (size_t)(flushed - offset) : count;
+        ssize_t got = pread(writer->fd, at, in_file, (off_t)offset);
+        if (got < 0 && errno != EINTR) {
+            return fail(writer, error);
+        }
+        if (got == 0) {
+            return error_set(error, ERR_CHANGED, "%s: somebody cut it short", writer->path);
+        }
+        if (got > 0) {
+            at += got;
+            offset += (uint64_t)got;
+            count -= (size_t)got;
+        }
+    }
+    return 0;
+}
+
+uint64_t archive_writer_committed_bytes(const struct archive_writer *writer)
+{
+    return writer->offset + COMMIT_RECORD_BYTES;
+}
+
+static int flush_and_sync(struct archive_writer *writer, struct error *error)
+{
+    int status = flush(writer, error);
+    if (status == 0 && fsync(writer->fd) != 0) {
+        status = fail(writer, error);
+    }
+    return status;
+}
+
+int archive_writer_commit(struct archive_writer *writer, struct commit *commit, struct error *error)
+{
+    int status = flush_and_sync(writer, error);
+    if (status != 0) {
+        return status;
+    }
+    commit->begin_offset = writer->begin_offset;
+    commit->committed_bytes = archive_writer_committed_bytes(writer);
+    commit->previous_offset =
+        writer->has_commit ? writer->last_commit.committed_bytes - COMMIT_RECORD_BYTES : 0;
+    uint8_t payload[COMMIT_PAYLOAD_BYTES];
+    commit_encode(commit, payload);
+    struct record record = {
+        .kind = RECORD_COMMIT,
+        .path = SLICE(""),
+        .stored_bytes = sizeof payload,
+        .modified_s = commit->created_s,
+        .payload_hash = hash128(payload, sizeof payload),
+    };
+    status = archive_writer_begin_record(writer, &record, error);
+    if (status == 0) {
+        status = archive_writer_payload(writer, payload, sizeof payload, error);
+    }
+    if (status == 0) {
+        status = archive_writer_end_record(writer, &record, error);
+    }
+    if (status == 0) {
+        status = flush_and_sync(writer, error);
+    }
+    if (status == 0) {
+        writer->has_commit = true;
+        writer->last_commit = *commit;
+        writer->begin_offset = writer->offset;
+        writer->is_new = false;
+    }
+    return status;
+}
+
+void archive_writer_close(struct archive_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    if (writer->fd >= 0 && writer->reader != NULL) {
+        punch(writer, writer->begin_offset, writer->offset);
+        if (writer->is_new) {
+            unlink(writer->path);
+        }
+    }
+    if (writer->fd >= 0) {
+        close(writer->fd);
+    }
+    archive_unref(writer->reader);
+    free(writer->buffer);
+    free(writer->path);
+    free(writer);
+}
