@@ -20,6 +20,16 @@ void *mem_zeroed(size_t count, size_t bytes)
     return memory;
 }
 
+void *mem_aligned(size_t alignment, size_t bytes)
+{
+    void *memory = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    if (memory == NULL) {
+        out_of_memory(1, bytes);
+    }
+    memset(memory, 0, bytes);
+    return memory;
+}
+
 void *mem_resize(void *old, size_t count, size_t bytes)
 {
     void *memory = reallocarray(old, count > 0 ? count : 1, bytes);

@@ -9,6 +9,9 @@
  */
 void *mem_zeroed(size_t count, size_t bytes);
 
+/* `bytes` bytes at a multiple of `alignment`, zeroed. Never NULL. */
+void *mem_aligned(size_t alignment, size_t bytes);
+
 /* Resizes to `count` objects of `bytes` each; what is new is not initialised. Never NULL. */
 void *mem_resize(void *old, size_t count, size_t bytes);
 

@@ -1,0 +1,250 @@
+#include "server/command.h"
+
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+void reply_format(struct reply *reply, const char *format, ...)
+{
+    va_list arguments;
+    for (;;) {
+        size_t left = reply->capacity - reply->count;
+        va_start(arguments, format);
+        int count = vsnprintf(reply->text + reply->count, left, format, arguments);
+        va_end(arguments);
+        if (count < 0) {
+            return;
+        }
+        if ((size_t)count < left) {
+            reply->count += (size_t)count;
+            return;
+        }
+        reply->capacity = mem_capacity(reply->capacity, reply->count + (size_t)count + 1);
+        reply->text = mem_resize(reply->text, reply->capacity, 1);
+    }
+}
+
+struct command {
+    const char *words;
+    const char *argument; /* NULL: takes none */
+    const char *help;
+    void (*run)(struct command_context *context, struct slice argument, struct reply *reply);
+};
+
+static void format_time(int64_t seconds, char out[21])
+{
+    time_t time = seconds;
+    struct tm parts;
+    gmtime_r(&time, &parts);
+    strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+/* ---- the commands ---- */
+
+int command_load(struct command_context *context, const char *path, struct reply *reply)
+{
+    struct load_result result;
+    struct error error = {""};
+    int status = loader_load(context->loader, path, &result, &error);
+    if (status != 0) {
+        reply_format(reply, "error load index: %s\n", error.text);
+    } else {
+        reply_format(reply,
+                     "ok load index id=%" PRIu64 " release=%" PRIu64 " paths=%" PRIu32
+                     " layers=%zu ms=%.1f%s\n",
+                     result.id, result.release, result.paths, result.layers, result.ms,
+                     result.was_on_top ? " unchanged=1" : "");
+    }
+    return status;
+}
+
+/* A path runs to the end of the line, spaces and all. In double quotes, \" and \\ stand for
+ * themselves, and nothing may follow. False if the quoting is off. */
+static bool unquote(struct slice argument, char *out)
+{
+    size_t count = 0;
+    if (argument.bytes[0] != '"') {
+        memcpy(out, argument.bytes, argument.count);
+        out[argument.count] = '\0';
+        return true;
+    }
+    for (size_t i = 1; i < argument.count; i++) {
+        char byte = argument.bytes[i];
+        if (byte == '"') {
+            out[count] = '\0';
+            return i + 1 == argument.count && count > 0;
+        }
+        if (byte == '\\' && i + 1 < argument.count) {
+            byte = argument.bytes[++i];
+        }
+        out[count++] = byte;
+    }
+    return false;
+}
+
+static void run_load(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    char path[CONTROL_LINE_BYTES_MAX + 1];
+    if (!unquote(argument, path)) {
+        reply_format(reply, "error load index: the quoted path does not end, or something "
+                            "follows it\n");
+        return;
+    }
+    command_load(context, path, reply);
+}
+
+static void run_list(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    (void)argument;
+    const struct site_list *sites = loader_sites(context->loader);
+    for (size_t i = 0; i < sites->count; i++) {
+        const struct site *site = sites->sites[i];
+        char loaded[21];
+        format_time(site->loaded_s, loaded);
+        reply_format(reply,
+                     "site id=%" PRIu64 " release=%" PRIu64 " kind=%s paths=%" PRIu32
+                     " loaded=%s index=%s\n",
+                     site->id, site->index->release,
+                     (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot",
+                     site->index->entry_count, loaded, site->index_path);
+    }
+    reply_format(reply, "ok list sites=%zu\n", sites->count);
+}
+
+static void run_status(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    (void)argument;
+    struct workers_totals totals = {0};
+    size_t running = 0;
+    if (context->workers != NULL) {
+        totals = workers_totals(context->workers);
+        running = workers_running(context->workers);
+    }
+    reply_format(reply,
+                 "ok status version=%s pid=%ld uptime_s=%" PRId64 " workers=%zu sites=%zu"
+                 " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64 " bytes=%" PRIu64
+                 "\n",
+                 CAIRN_VERSION, (long)getpid(), (int64_t)time(NULL) - context->started_s, running,
+                 loader_sites(context->loader)->count, totals.connections, totals.accepted,
+                 totals.requests, totals.bytes);
+}
+
+static void run_quit(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    (void)argument;
+    context->wants_quit = true;
+    reply_format(reply, "ok quit\n");
+}
+
+static void run_help(struct command_context *context, struct slice argument, struct reply *reply);
+
+static const struct command commands[] = {
+    {"load index", "PATH", "make the release of an index live, above all others", run_load},
+    {"list", NULL, "the releases in the list, newest first", run_list},
+    {"status", NULL, "counters of this process", run_status},
+    {"quit", NULL, "end when open responses are out", run_quit},
+    {"help", NULL, "this list", run_help},
+};
+
+static void run_help(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    (void)context;
+    (void)argument;
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        const char *takes = commands[i].argument;
+        reply_format(reply, "command %s%s%s: %s\n", commands[i].words, takes == NULL ? "" : " ",
+                     takes == NULL ? "" : takes, commands[i].help);
+    }
+    reply_format(reply, "ok help commands=%zu\n", ARRAY_COUNT(commands));
+}
+
+/* ---- parsing ---- */
+
+static bool is_space(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+static struct slice skip_spaces(struct slice text)
+{
+    while (text.count > 0 && is_space(text.bytes[0])) {
+        text = slice_after(text, 1);
+    }
+    return text;
+}
+
+static struct slice trim_end(struct slice text)
+{
+    while (text.count > 0 && is_space(text.bytes[text.count - 1])) {
+        text.count--;
+    }
+    return text;
+}
+
+/* Do the line's first words equal the command's, whatever space is between them? What follows is
+ * the argument. */
+static bool match_words(const char *words, struct slice line, struct slice *out_argument)
+{
+    line = skip_spaces(line);
+    while (*words != '\0') {
+        size_t count = strcspn(words, " ");
+        if (line.count < count || memcmp(line.bytes, words, count) != 0 ||
+            (line.count > count && !is_space(line.bytes[count]))) {
+            return false;
+        }
+        line = skip_spaces(slice_after(line, count));
+        words += count + (words[count] == ' ');
+    }
+    *out_argument = trim_end(line);
+    return true;
+}
+
+/* The first word, for a person to recognise: short, and without what is not plain ASCII. */
+static void first_word(struct slice line, char out[33])
+{
+    line = skip_spaces(line);
+    size_t count = 0;
+    while (count < 32 && count < line.count && !is_space(line.bytes[count])) {
+        char byte = line.bytes[count];
+        out[count++] = byte > 0x20 && byte < 0x7f ? byte : '?';
+    }
+    out[count] = '\0';
+}
+
+void command_run(struct command_context *context, struct slice line, struct reply *reply)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        const struct command *command = &commands[i];
+        struct slice argument;
+        if (!match_words(command->words, line, &argument)) {
+            continue;
+        }
+        if (command->argument != NULL && argument.count == 0) {
+            reply_format(reply, "error %s: %s is missing\n", command->words, command->argument);
+        } else if (command->argument == NULL && argument.count > 0) {
+            reply_format(reply, "error %s: it takes no argument\n", command->words);
+        } else {
+            command->run(context, argument, reply);
+        }
+        return;
+    }
+    char word[33];
+    first_word(line, word);
+    reply_format(reply, "error %s: unknown command; help lists them\n", word);
+}
+
+void command_reject(enum line_event event, struct reply *reply)
+{
+    if (event == LINE_TOO_LONG) {
+        reply_format(reply, "error line: longer than %d bytes\n", CONTROL_LINE_BYTES_MAX);
+    } else if (event == LINE_BINARY) {
+        reply_format(reply, "error line: it has control characters\n");
+    } else {
+        reply_format(reply, "error line: it ended without a newline and was not carried out\n");
+    }
+}

@@ -1,0 +1,36 @@
+/* The control commands: one table, from which parsing, help and dispatch are made. Each gives its
+ * rows and then one line, `ok COMMAND ...` or `error COMMAND: reason`. docs/control.md. */
+#ifndef CAIRN_SERVER_COMMAND_H
+#define CAIRN_SERVER_COMMAND_H
+
+#include "server/line_reader.h"
+#include "server/loader.h"
+#include "server/workers.h"
+
+/* What commands act upon. */
+struct command_context {
+    struct loader *loader;
+    const struct workers *workers; /* NULL before they are made */
+    int64_t started_s;             /* Unix time */
+    bool wants_quit;               /* set by `quit` */
+};
+
+/* Lines for the one who asked. Grows; the caller frees `text`. */
+struct reply {
+    char *text;
+    size_t count;
+    size_t capacity;
+};
+
+void reply_format(struct reply *reply, const char *format, ...) CAIRN_PRINTF(2, 3);
+
+/* Carries out one line. */
+void command_run(struct command_context *context, struct slice line, struct reply *reply);
+
+/* The error line for what is no command line (any event but LINE_READY and LINE_MORE). */
+void command_reject(enum line_event event, struct reply *reply);
+
+/* `load index PATH`, as at start-up and on HUP. Returns what loader_load() returned. */
+int command_load(struct command_context *context, const char *path, struct reply *reply);
+
+#endif

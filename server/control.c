@@ -1,0 +1,407 @@
+#include "server/control.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum channel_kind {
+    CHANNEL_STDIN,
+    CHANNEL_FIFO,
+    CHANNEL_LISTENER,
+    CHANNEL_CLIENT,
+};
+
+struct channel {
+    enum channel_kind kind;
+    int in_fd;           /* -1: ended */
+    int out_fd;          /* -1: replies go to the log */
+    const char *path;    /* of a FIFO or listener */
+    struct reply unsent; /* what out_fd has not taken yet */
+    bool is_closing;     /* a client: once `unsent` is out */
+    struct line_reader reader;
+};
+
+struct control {
+    struct command_context *context;
+    struct channel **channels; /* [0] is standard input */
+    size_t count;
+    size_t capacity;
+};
+
+static struct channel *add_channel(struct control *control, enum channel_kind kind, int in_fd,
+                                   int out_fd)
+{
+    if (control->count == control->capacity) {
+        control->capacity = mem_capacity(control->capacity, control->count + 1);
+        control->channels =
+            mem_resize(control->channels, control->capacity, sizeof(struct channel *));
+    }
+    struct channel *channel = mem_zeroed(1, sizeof *channel);
+    channel->kind = kind;
+    channel->in_fd = in_fd;
+    channel->out_fd = out_fd;
+    control->channels[control->count++] = channel;
+    return channel;
+}
+
+static void free_channel(struct channel *channel)
+{
+    if (channel->kind == CHANNEL_LISTENER && channel->in_fd >= 0) {
+        unlink(channel->path);
+    }
+    if (channel->kind != CHANNEL_STDIN && channel->in_fd >= 0) {
+        close(channel->in_fd);
+    }
+    free(channel->unsent.text);
+    free(channel);
+}
+
+/* ---- replies ---- */
+
+static void log_lines(const char *text, size_t count)
+{
+    while (count > 0) {
+        const char *end = memchr(text, '\n', count);
+        size_t line = end == NULL ? count : (size_t)(end - text);
+        fprintf(stderr, "cairn-serve: %.*s\n", (int)line, text);
+        line += end != NULL;
+        text += line;
+        count -= line;
+    }
+}
+
+/* Writes what the other side takes now, never more than a pipe takes without blocking. */
+static void write_unsent(struct channel *channel)
+{
+    struct reply *unsent = &channel->unsent;
+    size_t piece = unsent->count < PIPE_BUF ? unsent->count : PIPE_BUF;
+    ssize_t sent =
+        channel->kind == CHANNEL_CLIENT
+            ? send(channel->out_fd, unsent->text, unsent->count, MSG_NOSIGNAL | MSG_DONTWAIT)
+            : write(channel->out_fd, unsent->text, piece);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (sent < 0) {
+        unsent->count = 0; /* nobody reads it any more */
+        channel->is_closing = true;
+        if (channel->kind == CHANNEL_STDIN) {
+            channel->out_fd = -1;
+        }
+        return;
+    }
+    unsent->count -= (size_t)sent;
+    memmove(unsent->text, unsent->text + sent, unsent->count);
+}
+
+static void send_reply(struct channel *channel, const char *text, size_t count)
+{
+    if (channel->out_fd < 0) {
+        log_lines(text, count);
+        return;
+    }
+    if (channel->unsent.count + count > CONTROL_REPLY_BYTES_MAX) {
+        channel->unsent.count = 0; /* it asks and does not listen */
+        channel->is_closing = true;
+        return;
+    }
+    reply_format(&channel->unsent, "%.*s", (int)count, text);
+}
+
+void control_print(struct control *control, const char *text, size_t count)
+{
+    send_reply(control->channels[0], text, count);
+}
+
+/* ---- commands ---- */
+
+static void finish_event(struct control *control, struct channel *channel, enum line_event event,
+                         struct slice line)
+{
+    struct reply reply = {0};
+    if (event == LINE_READY) {
+        command_run(control->context, line, &reply);
+    } else {
+        command_reject(event, &reply);
+    }
+    send_reply(channel, reply.text, reply.count);
+    free(reply.text);
+}
+
+static void take_input(struct control *control, struct channel *channel, struct slice input)
+{
+    struct slice line;
+    enum line_event event;
+    while ((event = line_reader_take(&channel->reader, &input, &line)) != LINE_MORE) {
+        finish_event(control, channel, event, line);
+    }
+}
+
+static void end_input(struct control *control, struct channel *channel)
+{
+    enum line_event event = line_reader_end(&channel->reader);
+    if (event != LINE_MORE) {
+        finish_event(control, channel, event, (struct slice){"", 0});
+    }
+}
+
+/* The last writer of a FIFO has closed it. It is opened anew before the old descriptor is closed,
+ * so that a writer that comes in between finds a reader; the new one waits without reporting an
+ * end. */
+static void reopen_fifo(struct channel *channel)
+{
+    int fd = open(channel->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0) {
+        fprintf(stderr, "cairn-serve: %s: the control FIFO is gone; commands from it end\n",
+                channel->path);
+    }
+    close(channel->in_fd);
+    channel->in_fd = fd;
+}
+
+static void on_end(struct control *control, struct channel *channel)
+{
+    end_input(control, channel);
+    if (channel->kind == CHANNEL_FIFO) {
+        reopen_fifo(channel);
+    } else if (channel->kind == CHANNEL_CLIENT) {
+        channel->is_closing = true; /* it still gets its replies */
+    } else {
+        channel->in_fd = -1; /* standard input: the server goes on */
+    }
+}
+
+static void on_readable(struct control *control, struct channel *channel)
+{
+    char bytes[65536];
+    ssize_t count = read(channel->in_fd, bytes, sizeof bytes);
+    if (count > 0) {
+        take_input(control, channel, (struct slice){bytes, (size_t)count});
+    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+        /* EIO: a terminal that this process is not in the foreground of */
+        on_end(control, channel);
+    }
+}
+
+static size_t client_count(const struct control *control)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < control->count; i++) {
+        count += control->channels[i]->kind == CHANNEL_CLIENT;
+    }
+    return count;
+}
+
+static void on_listener(struct control *control, const struct channel *channel)
+{
+    int fd = accept4(channel->in_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        add_channel(control, CHANNEL_CLIENT, fd, fd);
+    }
+}
+
+/* ---- turning ---- */
+
+size_t control_poll_count(const struct control *control)
+{
+    return 2 * control->count;
+}
+
+static bool wants_input(const struct control *control, const struct channel *channel)
+{
+    if (channel->in_fd < 0 || channel->is_closing) {
+        return false;
+    }
+    if (channel->kind == CHANNEL_LISTENER) {
+        return client_count(control) < CONTROL_CLIENTS_MAX; /* the others wait in its queue */
+    }
+    return true;
+}
+
+size_t control_poll_fds(struct control *control, struct pollfd *out_fds)
+{
+    for (size_t i = 0; i < control->count; i++) {
+        struct channel *channel = control->channels[i];
+        struct pollfd *pair = &out_fds[2 * i];
+        pair[0] = (struct pollfd){.fd = wants_input(control, channel) ? channel->in_fd : -1,
+                                  .events = POLLIN};
+        pair[1] = (struct pollfd){.fd = channel->unsent.count > 0 ? channel->out_fd : -1,
+                                  .events = POLLOUT};
+    }
+    return 2 * control->count;
+}
+
+static void drop_closed(struct control *control)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < control->count; i++) {
+        struct channel *channel = control->channels[i];
+        if (channel->kind == CHANNEL_CLIENT && channel->is_closing && channel->unsent.count == 0) {
+            free_channel(channel);
+        } else {
+            control->channels[kept++] = channel;
+        }
+    }
+    control->count = kept;
+}
+
+void control_turn(struct control *control, const struct pollfd *fds, size_t count)
+{
+    for (size_t i = 0; 2 * i < count; i++) {
+        struct channel *channel = control->channels[i];
+        if (fds[2 * i].revents != 0 && channel->kind == CHANNEL_LISTENER) {
+            on_listener(control, channel);
+        } else if (fds[2 * i].revents != 0) {
+            on_readable(control, channel);
+        }
+        if (channel->unsent.count > 0) {
+            bool is_ready = fds[2 * i + 1].revents != 0 || channel->kind == CHANNEL_CLIENT;
+            if (is_ready) {
+                write_unsent(channel);
+            }
+        }
+    }
+    drop_closed(control);
+}
+
+void control_flush(struct control *control)
+{
+    for (size_t i = 0; i < control->count; i++) {
+        struct channel *channel = control->channels[i];
+        struct pollfd out = {.fd = channel->out_fd, .events = POLLOUT};
+        while (channel->unsent.count > 0 && poll(&out, 1, 0) > 0) {
+            size_t before = channel->unsent.count;
+            write_unsent(channel);
+            if (channel->unsent.count == before) {
+                break;
+            }
+        }
+    }
+}
+
+/* ---- opening ---- */
+
+static int fail(const char *path, struct error *error)
+{
+    return error_set(error, -errno, "%s: %s", path, strerror(errno));
+}
+
+static int open_fifo(struct control *control, const char *path, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return fail(path, error);
+    }
+    add_channel(control, CHANNEL_FIFO, fd, -1)->path = path;
+    return 0;
+}
+
+/* Does a process answer on this socket? */
+static bool is_alive(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool answered =
+        fd >= 0 &&
+        (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return answered;
+}
+
+/* A socket of mode 0600 from its first moment on. */
+static int bind_private(int fd, const struct sockaddr_un *address)
+{
+    mode_t before = umask(0177);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    int number = errno;
+    umask(before);
+    errno = number;
+    return result;
+}
+
+static int open_socket(struct control *control, const char *path, bool exists, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        return error_set(error, ERR_LIMIT, "%s: longer than a socket's path may be (%zu bytes)",
+                         path, sizeof address.sun_path - 1);
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    if (exists && is_alive(&address)) {
+        return error_set(error, ERR_BUSY, "%s: another server takes commands here", path);
+    }
+    if (exists && unlink(path) != 0) {
+        return fail(path, error);
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind_private(fd, &address) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0) {
+        int status = fail(path, error);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return status;
+    }
+    add_channel(control, CHANNEL_LISTENER, fd, -1)->path = path;
+    return 0;
+}
+
+static int open_path(struct control *control, const char *path, struct error *error)
+{
+    struct stat status;
+    bool exists = lstat(path, &status) == 0;
+    if (exists && S_ISLNK(status.st_mode) && stat(path, &status) != 0) {
+        return fail(path, error);
+    }
+    if (exists && S_ISFIFO(status.st_mode)) {
+        return open_fifo(control, path, error);
+    }
+    if (exists && !S_ISSOCK(status.st_mode)) {
+        return error_set(error, ERR_FORMAT, "%s: neither a FIFO nor a socket", path);
+    }
+    return open_socket(control, path, exists, error);
+}
+
+int control_new(struct command_context *context, const char *const *paths, size_t path_count,
+                struct control **out_control, struct error *error)
+{
+    struct control *control = mem_zeroed(1, sizeof *control);
+    control->context = context;
+    bool has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
+    bool has_output = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+    add_channel(control, CHANNEL_STDIN, has_input ? STDIN_FILENO : -1,
+                has_output ? STDOUT_FILENO : -1);
+    int status = 0;
+    for (size_t i = 0; i < path_count && status == 0; i++) {
+        status = open_path(control, paths[i], error);
+    }
+    if (status != 0) {
+        control_free(control);
+        return status;
+    }
+    *out_control = control;
+    return 0;
+}
+
+void control_free(struct control *control)
+{
+    if (control != NULL) {
+        for (size_t i = 0; i < control->count; i++) {
+            free_channel(control->channels[i]);
+        }
+        free(control->channels);
+        free(control);
+    }
+}

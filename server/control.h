@@ -1,0 +1,37 @@
+/* The control channels: standard input, FIFOs, Unix sockets and their clients. Reads command lines,
+ * has them carried out one after the other, and brings the replies back: to standard output, to the
+ * log (a FIFO has no way back), to the client. Runs in the main thread's poll loop, never blocks
+ * on a reader or writer. docs/control.md. */
+#ifndef CAIRN_SERVER_CONTROL_H
+#define CAIRN_SERVER_CONTROL_H
+
+#include "server/command.h"
+
+#include <poll.h>
+
+struct control;
+
+/* Opens the channels: standard input, and each path, which is a FIFO or becomes a Unix socket of
+ * mode 0600 (one that nobody listens on any more is replaced). `context` stays the caller's. */
+int control_new(struct command_context *context, const char *const *paths, size_t path_count,
+                struct control **out_control, struct error *error) CAIRN_MUST_CHECK;
+
+/* Removes the sockets that it made. Takes NULL. */
+void control_free(struct control *control);
+
+/* How many entries control_poll_fds() may fill now. */
+size_t control_poll_count(const struct control *control);
+
+/* Fills in what to poll for; returns how many. */
+size_t control_poll_fds(struct control *control, struct pollfd *out_fds);
+
+/* Acts upon what poll() found, in the order in which control_poll_fds() gave it. */
+void control_turn(struct control *control, const struct pollfd *fds, size_t count);
+
+/* Queues text for standard output: the `ready` line, replies. */
+void control_print(struct control *control, const char *text, size_t count);
+
+/* Before the end: hands over what is still unsent to those who take it at once. */
+void control_flush(struct control *control);
+
+#endif

@@ -1,0 +1,91 @@
+#include "http/h1_write.h"
+
+static const struct {
+    unsigned status;
+    struct slice line;
+} status_lines[] = {
+    {200, SLICE("HTTP/1.1 200 OK\r\n")},
+    {304, SLICE("HTTP/1.1 304 Not Modified\r\n")},
+    {404, SLICE("HTTP/1.1 404 Not Found\r\n")},
+    {301, SLICE("HTTP/1.1 301 Moved Permanently\r\n")},
+    {302, SLICE("HTTP/1.1 302 Found\r\n")},
+    {303, SLICE("HTTP/1.1 303 See Other\r\n")},
+    {307, SLICE("HTTP/1.1 307 Temporary Redirect\r\n")},
+    {308, SLICE("HTTP/1.1 308 Permanent Redirect\r\n")},
+    {400, SLICE("HTTP/1.1 400 Bad Request\r\n")},
+    {405, SLICE("HTTP/1.1 405 Method Not Allowed\r\n")},
+    {410, SLICE("HTTP/1.1 410 Gone\r\n")},
+    {414, SLICE("HTTP/1.1 414 URI Too Long\r\n")},
+    {431, SLICE("HTTP/1.1 431 Request Header Fields Too Large\r\n")},
+    {500, SLICE("HTTP/1.1 500 Internal Server Error\r\n")},
+    {501, SLICE("HTTP/1.1 501 Not Implemented\r\n")},
+    {503, SLICE("HTTP/1.1 503 Service Unavailable\r\n")},
+    {505, SLICE("HTTP/1.1 505 HTTP Version Not Supported\r\n")},
+};
+
+static struct slice status_line(unsigned status)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(status_lines); i++) {
+        if (status_lines[i].status == status) {
+            return status_lines[i].line;
+        }
+    }
+    return SLICE("HTTP/1.1 500 Internal Server Error\r\n");
+}
+
+void date_line_set(struct date_line *date, int64_t seconds)
+{
+    if (date->seconds == seconds) {
+        return;
+    }
+    date->seconds = seconds;
+    memcpy(date->bytes, "Date: ", 6);
+    http_date_format(seconds, date->bytes + 6);
+    memcpy(date->bytes + 6 + HTTP_DATE_BYTES, "\r\n", 2);
+}
+
+struct head_writer {
+    char *at;
+    size_t left;
+    bool is_full;
+};
+
+static void put(struct head_writer *writer, struct slice text)
+{
+    if (text.count > writer->left) {
+        writer->is_full = true;
+        return;
+    }
+    memcpy(writer->at, text.bytes, text.count);
+    writer->at += text.count;
+    writer->left -= text.count;
+}
+
+size_t h1_write_head(const struct response *response, const struct date_line *date, char *buffer,
+                     size_t capacity)
+{
+    struct head_writer writer = {buffer, capacity, false};
+    put(&writer, status_line(response->status));
+    put(&writer, (struct slice){date->bytes, sizeof date->bytes});
+    if (response->location.count > 0) {
+        put(&writer, SLICE("Location: "));
+        put(&writer, response->location);
+        put(&writer, response->query);
+        put(&writer, SLICE("\r\n"));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(response->fields); i++) {
+        if (response->fields[i].count > 0) {
+            put(&writer, response->fields[i]);
+        }
+    }
+    if (!response->keep_alive) {
+        put(&writer, SLICE("Connection: close\r\n"));
+    } else if (response->tell_keep_alive) {
+        put(&writer, SLICE("Connection: keep-alive\r\n"));
+    }
+    put(&writer, SLICE("\r\n"));
+    if (response->has_body && response->text.count > 0) {
+        put(&writer, response->text);
+    }
+    return writer.is_full ? 0 : (size_t)(writer.at - buffer);
+}

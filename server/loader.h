@@ -1,0 +1,33 @@
+/* Loads indexes: opens, validates, binds to the archive, builds the next list, publishes it. Used
+ * by the control thread alone; a load either changes what every worker serves, or nothing. */
+#ifndef CAIRN_SERVER_LOADER_H
+#define CAIRN_SERVER_LOADER_H
+
+#include "site/publication.h"
+
+struct loader {
+    struct publication *publication;
+    struct undertaker *undertaker;
+    size_t retain;    /* releases kept in the list */
+    uint64_t last_id; /* of a site */
+};
+
+/* What a load did. */
+struct load_result {
+    uint64_t id; /* of the site that is on top now */
+    uint64_t release;
+    uint32_t paths;
+    size_t layers;   /* releases in the list */
+    double ms;       /* from the command to the last worker's use of it */
+    bool was_on_top; /* nothing had to change */
+};
+
+/* Returns when every worker serves the release. On failure nothing has changed, and *error says why
+ * in one line that names the file. */
+int loader_load(struct loader *loader, const char *path, struct load_result *out_result,
+                struct error *error) CAIRN_MUST_CHECK;
+
+/* The list that is current: for the control thread, until its next load. */
+const struct site_list *loader_sites(const struct loader *loader);
+
+#endif

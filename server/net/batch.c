@@ -1,0 +1,72 @@
+#include "net/batch.h"
+
+void batch_clear(struct batch *batch)
+{
+    batch->response_count = 0;
+    batch->text_bytes = 0;
+    batch->body_bytes = 0;
+    batch->is_full = false;
+}
+
+bool batch_add(struct batch *batch, const struct response *response, const struct date_line *date,
+               size_t input_bytes)
+{
+    if (batch->is_full) {
+        return false;
+    }
+    size_t capacity = sizeof batch->text - batch->text_bytes;
+    if (capacity > RESPONSE_HEAD_BYTES_MAX) {
+        capacity = RESPONSE_HEAD_BYTES_MAX;
+    }
+    size_t text_bytes = h1_write_head(response, date, batch->text + batch->text_bytes, capacity);
+    if (text_bytes == 0) {
+        return false;
+    }
+    struct batch_response *added = &batch->responses[batch->response_count++];
+    *added = (struct batch_response){
+        .input_bytes = input_bytes,
+        .text_at = batch->text_bytes,
+        .text_bytes = text_bytes,
+        .status = response->status,
+        .keep_alive = response->keep_alive,
+    };
+    batch->text_bytes += text_bytes;
+    if (response->has_body && response->site != NULL) {
+        added->site = response->site;
+        added->body_offset = response->body_offset;
+        if (response->body_bytes <= BODY_IN_BATCH_BYTES_MAX) {
+            added->body = response->body;
+            added->body_bytes = (size_t)response->body_bytes;
+            batch->body_bytes += added->body_bytes;
+        } else {
+            added->file_bytes = response->body_bytes;
+        }
+    }
+    batch->is_full = added->file_bytes > 0 || !added->keep_alive ||
+                     batch->response_count == BATCH_RESPONSES_MAX ||
+                     batch->body_bytes >= BATCH_BODY_BYTES;
+    return true;
+}
+
+static void put_piece(struct batch *batch, size_t *count, const void *bytes, size_t piece_bytes)
+{
+    /* neighbours in memory are one piece: heads without bodies between them */
+    struct iovec *last = *count > 0 ? &batch->pieces[*count - 1] : NULL;
+    if (last != NULL && (const char *)last->iov_base + last->iov_len == (const char *)bytes) {
+        last->iov_len += piece_bytes;
+    } else if (piece_bytes > 0) {
+        batch->pieces[(*count)++] =
+            (struct iovec){(void *)(uintptr_t)bytes, piece_bytes}; /* sendmsg only reads */
+    }
+}
+
+size_t batch_pieces(struct batch *batch)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->response_count; i++) {
+        const struct batch_response *response = &batch->responses[i];
+        put_piece(batch, &count, batch->text + response->text_at, response->text_bytes);
+        put_piece(batch, &count, response->body, response->body_bytes);
+    }
+    return count;
+}

@@ -1,0 +1,190 @@
+#include "net/listener.h"
+
+#include "common/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Splits at the last colon outside brackets; the brackets go. Without a colon it is all port. */
+static void split(char *text, const char **out_host, const char **out_port)
+{
+    char *colon = strrchr(text, ':');
+    if (colon == NULL) {
+        *out_host = "127.0.0.1";
+        *out_port = text;
+        return;
+    }
+    *colon = '\0';
+    *out_port = colon + 1;
+    size_t count = strlen(text);
+    if (count >= 2 && text[0] == '[' && text[count - 1] == ']') {
+        text[count - 1] = '\0';
+        text++;
+    }
+    *out_host = text;
+}
+
+static bool is_port(const char *text)
+{
+    size_t count = strspn(text, "0123456789");
+    return count > 0 && count <= 5 && text[count] == '\0' && atol(text) <= 65535;
+}
+
+static int resolve(const char *host, const char *port, struct listen_address *address)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+    };
+    struct addrinfo *found = NULL;
+    int status = getaddrinfo(host, port, &hints, &found);
+    if (status == 0) {
+        memcpy(&address->socket_address, found->ai_addr, found->ai_addrlen);
+        address->socket_address_bytes = found->ai_addrlen;
+        freeaddrinfo(found);
+    }
+    return status;
+}
+
+/* Is there IPv6 on this machine at all? */
+static bool has_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+int listen_address_parse(const char *text, struct listen_address *out_address, struct error *error)
+{
+    char *copy = mem_string(text, strlen(text));
+    const char *host;
+    const char *port;
+    split(copy, &host, &port);
+    struct listen_address address = {0};
+    int status = 0;
+    if (!is_port(port)) {
+        status = error_set(error, ERR_USAGE, "%s: not an address (HOST:PORT, :PORT or PORT)", text);
+    } else if (*host == '\0') {
+        address.is_dual_stack = has_ipv6();
+        host = address.is_dual_stack ? "::" : "0.0.0.0";
+    } else if (strchr(host, ':') != NULL && text[0] != '[') {
+        status =
+            error_set(error, ERR_USAGE, "%s: an IPv6 address goes in brackets: [::1]:8080", text);
+    }
+    if (status == 0) {
+        int failure = resolve(host, port, &address);
+        if (failure != 0) {
+            status = error_set(error, ERR_USAGE, "%s: %s", text, gai_strerror(failure));
+        }
+    }
+    free(copy);
+    if (status == 0) {
+        *out_address = address;
+    }
+    return status;
+}
+
+void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address->socket_address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)&address->socket_address;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        snprintf(out, ADDRESS_TEXT_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else {
+        const struct sockaddr_in *in = (const void *)&address->socket_address;
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(out, ADDRESS_TEXT_BYTES, "%s:%u", host, ntohs(in->sin_port));
+    }
+}
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/* A bound socket. Without `is_shared`, binding fails where anybody listens on the address. */
+static int bind_socket(const struct listen_address *address, bool is_shared)
+{
+    int family = address->socket_address.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool failed = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
+                  (is_shared && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+                  (family == AF_INET6 &&
+                   set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, address->is_dual_stack ? 0 : 1) != 0);
+    /* accepted sockets inherit it: a response leaves when it is written, not when the last one is
+     * acknowledged */
+    failed = failed || set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) != 0;
+    failed = failed || bind(fd, (const struct sockaddr *)&address->socket_address,
+                            address->socket_address_bytes) != 0;
+    if (failed) {
+        int number = errno;
+        close(fd);
+        errno = number;
+        return -1;
+    }
+    return fd;
+}
+
+static int open_all(struct listen_address *address, int *fds, size_t count)
+{
+    int probe = bind_socket(address, false);
+    if (probe < 0 || listen(probe, 1) != 0) {
+        if (probe >= 0) {
+            close(probe);
+        }
+        return -1;
+    }
+    close(probe);
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = bind_socket(address, true);
+        if (fds[i] < 0) {
+            return -1;
+        }
+        socklen_t bytes = sizeof address->socket_address;
+        if (i == 0 &&
+            getsockname(fds[i], (struct sockaddr *)&address->socket_address, &bytes) != 0) {
+            return -1;
+        }
+    }
+    /* Listening starts once all are bound, so that no connection waits in a queue alone. */
+    for (size_t i = 0; i < count; i++) {
+        if (listen(fds[i], SOMAXCONN) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int listen_open(struct listen_address *address, int *fds, size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = -1;
+    }
+    struct listen_address wanted = *address;
+    if (open_all(address, fds, count) == 0) {
+        return 0;
+    }
+    int number = errno;
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    char text[ADDRESS_TEXT_BYTES];
+    listen_address_text(&wanted, text);
+    return error_set(error, -number, "%s: %s", text, strerror(number));
+}

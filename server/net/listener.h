@@ -1,0 +1,33 @@
+/* Listening addresses, as a person writes them, and the sockets for them. */
+#ifndef CAIRN_NET_LISTENER_H
+#define CAIRN_NET_LISTENER_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+enum { ADDRESS_TEXT_BYTES = 96 };
+
+struct listen_address {
+    struct sockaddr_storage socket_address;
+    socklen_t socket_address_bytes;
+    bool is_dual_stack; /* ":80": all addresses, IPv6 and IPv4 */
+};
+
+/* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses), "8080" (the port, on
+ * the loopback). Port 0 lets the system choose. ERR_USAGE with a sentence. */
+int listen_address_parse(const char *text, struct listen_address *out_address,
+                         struct error *error) CAIRN_MUST_CHECK;
+
+/* Opens one listening socket per worker on the same address (SO_REUSEPORT: the kernel spreads
+ * connections over them), non-blocking. An address that another process listens on is refused,
+ * which SO_REUSEPORT alone would not do. With port 0, all get the port that the first one got, and
+ * *address is set to it. The caller closes the `count` descriptors; on failure none is open. */
+int listen_open(struct listen_address *address, int *fds, size_t count,
+                struct error *error) CAIRN_MUST_CHECK;
+
+/* "127.0.0.1:40123", "[::1]:80": to be put behind "http://". */
+void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,98 @@
+#include "site/site.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int undertaker_init(struct undertaker *undertaker, struct error *error)
+{
+    atomic_init(&undertaker->dead, NULL);
+    undertaker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (undertaker->wake_fd < 0) {
+        return error_set(error, -errno, "eventfd: %s", strerror(errno));
+    }
+    return 0;
+}
+
+static void site_free(struct site *site)
+{
+    index_close(site->index);
+    archive_unref(site->archive);
+    free(site->index_path);
+    free(site);
+}
+
+void undertaker_bury(struct undertaker *undertaker)
+{
+    uint64_t ignored;
+    ssize_t count = read(undertaker->wake_fd, &ignored, sizeof ignored);
+    (void)count; /* nothing to read is fine: somebody asked to be sure */
+    struct site *site = atomic_exchange_explicit(&undertaker->dead, NULL, memory_order_acquire);
+    while (site != NULL) {
+        struct site *next = site->next_dead;
+        site_free(site);
+        site = next;
+    }
+}
+
+void undertaker_fini(struct undertaker *undertaker)
+{
+    undertaker_bury(undertaker);
+    close(undertaker->wake_fd);
+}
+
+struct site *site_new(struct undertaker *undertaker, struct index *index, struct archive *archive,
+                      char *index_path, uint64_t id, int64_t loaded_s)
+{
+    struct site *site = mem_zeroed(1, sizeof *site);
+    atomic_init(&site->references, 1);
+    site->id = id;
+    site->index = index;
+    site->archive = archive;
+    site->index_path = index_path;
+    site->loaded_s = loaded_s;
+    site->undertaker = undertaker;
+    return site;
+}
+
+struct site *site_ref(struct site *site)
+{
+    unsigned before = atomic_fetch_add_explicit(&site->references, 1, memory_order_relaxed);
+    assert(before > 0);
+    return site;
+}
+
+void site_unref(struct site *site)
+{
+    if (site == NULL) {
+        return;
+    }
+    unsigned before = atomic_fetch_sub_explicit(&site->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1) {
+        return;
+    }
+    struct undertaker *undertaker = site->undertaker;
+    site->next_dead = atomic_load_explicit(&undertaker->dead, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&undertaker->dead, &site->next_dead, site,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    /* The site may be gone from here on. A full counter only means that it is readable already. */
+    uint64_t one = 1;
+    ssize_t count = write(undertaker->wake_fd, &one, sizeof one);
+    (void)count;
+}
+
+const uint8_t *site_body(const struct site *site, const struct index_representation *representation)
+{
+    uint64_t limit = site->index->committed_bytes;
+    uint64_t offset = representation->payload_offset;
+    if (offset > limit || representation->stored_bytes > limit - offset) {
+        return NULL;
+    }
+    return site->archive->map + offset;
+}

@@ -1,0 +1,44 @@
+/* One loaded release: its index and archive, counted. The list holds one reference; a response that
+ * outlives its loop turn (a slow download) holds one more. The last reference hands the site to the
+ * undertaker, whose thread unmaps it, so that no serving thread ever waits for munmap(). */
+#ifndef CAIRN_SITE_SITE_H
+#define CAIRN_SITE_SITE_H
+
+#include "common/release.h"
+
+#include <stdatomic.h>
+
+/* Collects sites that nobody refers to. site_unref() from any thread; the rest by one thread. */
+struct undertaker {
+    _Atomic(struct site *) dead; /* a stack */
+    int wake_fd;                 /* eventfd: readable when there is something to bury */
+};
+
+struct site {
+    atomic_uint references;
+    uint64_t id; /* counts the loads of this process */
+    struct index *index;
+    struct archive *archive;
+    char *index_path; /* absolute, links followed */
+    int64_t loaded_s; /* Unix time */
+    struct undertaker *undertaker;
+    struct site *next_dead;
+};
+
+int undertaker_init(struct undertaker *undertaker, struct error *error) CAIRN_MUST_CHECK;
+void undertaker_bury(struct undertaker *undertaker); /* unmaps and frees what is dead */
+void undertaker_fini(struct undertaker *undertaker);
+
+/* Takes over the index, one reference to the archive, and the path. One reference, the caller's. */
+struct site *site_new(struct undertaker *undertaker, struct index *index, struct archive *archive,
+                      char *index_path, uint64_t id, int64_t loaded_s);
+
+struct site *site_ref(struct site *site);
+void site_unref(struct site *site); /* takes NULL */
+
+/* A representation's stored bytes, or NULL if they do not lie inside what this release committed
+ * (which was checked at load, and is asked again because the index is only mapped). */
+const uint8_t *site_body(const struct site *site,
+                         const struct index_representation *representation);
+
+#endif

@@ -1,0 +1,172 @@
+#include "server/workers.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct worker {
+    struct workers *all;
+    struct loop *loop;
+    pthread_t thread;
+    bool is_started;
+};
+
+struct workers {
+    struct worker *workers;
+    size_t count;
+    int ended_fd;
+    atomic_size_t running;
+};
+
+/* fds[listener * workers + worker], as listen_open() gives them; each loop takes its column. */
+static int make_loops(struct workers *workers, const int *fds, size_t listener_count,
+                      struct publication *publication, struct error *error)
+{
+    int *column = mem_zeroed(listener_count, sizeof *column);
+    int status = 0;
+    for (size_t i = 0; i < workers->count; i++) {
+        for (size_t j = 0; j < listener_count; j++) {
+            column[j] = fds[j * workers->count + i];
+        }
+        if (status == 0) {
+            workers->workers[i].all = workers;
+            status =
+                loop_new(column, listener_count, publication, &workers->workers[i].loop, error);
+        } else {
+            for (size_t j = 0; j < listener_count; j++) {
+                close(column[j]); /* no loop took them */
+            }
+        }
+    }
+    free(column);
+    return status;
+}
+
+static int open_listeners(struct config *config, int *fds, struct error *error)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        int status = listen_open(&config->listeners[i], fds + i * config->worker_count,
+                                 config->worker_count, error);
+        if (status != 0) {
+            for (size_t j = 0; j < i * config->worker_count; j++) {
+                close(fds[j]);
+            }
+            return status;
+        }
+    }
+    return 0;
+}
+
+int workers_new(struct config *config, struct publication *publication,
+                struct workers **out_workers, struct error *error)
+{
+    struct workers *workers = mem_zeroed(1, sizeof *workers);
+    workers->count = config->worker_count;
+    workers->workers = mem_zeroed(workers->count, sizeof *workers->workers);
+    workers->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int *fds = mem_zeroed(config->listener_count * config->worker_count, sizeof *fds);
+    int status = workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno))
+                                       : open_listeners(config, fds, error);
+    if (status == 0) {
+        status = make_loops(workers, fds, config->listener_count, publication, error);
+    }
+    free(fds);
+    if (status != 0) {
+        workers_free(workers);
+        return status;
+    }
+    *out_workers = workers;
+    return 0;
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    loop_run(worker->loop);
+    atomic_fetch_sub(&worker->all->running, 1);
+    uint64_t one = 1;
+    (void)!write(worker->all->ended_fd, &one, sizeof one);
+    return NULL;
+}
+
+int workers_start(struct workers *workers, struct error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int status = 0;
+    for (size_t i = 0; i < workers->count && status == 0; i++) {
+        struct worker *worker = &workers->workers[i];
+        atomic_fetch_add(&workers->running, 1);
+        status = pthread_create(&worker->thread, NULL, run, worker);
+        worker->is_started = status == 0;
+        if (status != 0) {
+            atomic_fetch_sub(&workers->running, 1);
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+}
+
+void workers_drain(struct workers *workers)
+{
+    for (size_t i = 0; i < workers->count; i++) {
+        loop_drain(workers->workers[i].loop);
+    }
+}
+
+void workers_stop(struct workers *workers)
+{
+    for (size_t i = 0; i < workers->count; i++) {
+        if (workers->workers[i].loop != NULL) {
+            loop_stop(workers->workers[i].loop);
+        }
+    }
+}
+
+int workers_ended_fd(const struct workers *workers)
+{
+    return workers->ended_fd;
+}
+
+size_t workers_running(const struct workers *workers)
+{
+    return atomic_load(&workers->running);
+}
+
+struct workers_totals workers_totals(const struct workers *workers)
+{
+    struct workers_totals totals = {0};
+    for (size_t i = 0; i < workers->count; i++) {
+        const struct loop_counters *counters = loop_counters(workers->workers[i].loop);
+        totals.connections += atomic_load_explicit(&counters->connections, memory_order_relaxed);
+        totals.accepted += atomic_load_explicit(&counters->accepted, memory_order_relaxed);
+        totals.requests += atomic_load_explicit(&counters->requests, memory_order_relaxed);
+        totals.bytes += atomic_load_explicit(&counters->bytes, memory_order_relaxed);
+    }
+    return totals;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (workers == NULL) {
+        return;
+    }
+    workers_stop(workers);
+    for (size_t i = 0; i < workers->count; i++) {
+        if (workers->workers[i].is_started) {
+            pthread_join(workers->workers[i].thread, NULL);
+        }
+        loop_free(workers->workers[i].loop);
+    }
+    if (workers->ended_fd >= 0) {
+        close(workers->ended_fd);
+    }
+    free(workers->workers);
+    free(workers);
+}

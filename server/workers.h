@@ -1,0 +1,36 @@
+/* The serving threads: one event loop each, on sockets of its own. Used by the main thread. */
+#ifndef CAIRN_SERVER_WORKERS_H
+#define CAIRN_SERVER_WORKERS_H
+
+#include "net/loop.h"
+#include "server/config.h"
+
+struct workers;
+
+/* Opens the listening sockets and makes the loops; nothing is accepted yet. config->listeners get
+ * their real ports. */
+int workers_new(struct config *config, struct publication *publication,
+                struct workers **out_workers, struct error *error) CAIRN_MUST_CHECK;
+
+/* Starts the threads. They block every signal. */
+int workers_start(struct workers *workers, struct error *error) CAIRN_MUST_CHECK;
+
+void workers_drain(struct workers *workers);
+void workers_stop(struct workers *workers);
+
+/* An eventfd that is readable when a worker has ended. */
+int workers_ended_fd(const struct workers *workers);
+
+/* How many threads still run. */
+size_t workers_running(const struct workers *workers);
+
+/* The counters of all loops, added up. */
+struct workers_totals {
+    uint64_t connections, accepted, requests, bytes;
+};
+struct workers_totals workers_totals(const struct workers *workers);
+
+/* Stops what still runs, waits for it, frees everything. Takes NULL. */
+void workers_free(struct workers *workers);
+
+#endif
