@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Shows that a breach of the layer rule does not build: with the include path that a layer's files are
+# compiled with, a header of its own layer and of those below is found, one from above is not.
+#   layers.sh BUILD/layers COMPILER
+set -euo pipefail
+links=$(cd "$1" && pwd)
+compiler=$2
+cd / # a quoted include also looks beside the includer
+
+includes() { # header, layers whose folders are on the include path...
+    local header=$1
+    shift
+    local flags=()
+    for layer in "$@"; do
+        flags+=("-I$links/$layer")
+    done
+    echo "#include \"$header\"" |
+        "$compiler" -D_GNU_SOURCE -std=gnu17 -fsyntax-only "${flags[@]}" -x c - 2>/dev/null
+}
+
+may() {
+    includes "$@" || { echo "layers: $1 is not found by layers ${*:2}"; exit 1; }
+}
+
+may_not() {
+    if includes "$@"; then
+        echo "layers: $1 is reached from layers ${*:2}"
+        exit 1
+    fi
+}
+
+may common/index.h common
+may_not packer/walk.h common
+may_not site/site.h common
+may packer/walk.h common packer
+may_not site/site.h common packer
+may site/site_list.h common site
+may_not http/message.h common site
+may_not packer/walk.h common site
+may http/respond.h common site http
+may_not net/loop.h common site http
+may net/loop.h common site http net
+may_not server/control.h common site http net
+may_not packer/walk.h common site http net server
+may server/control.h common site http net server
+echo "layers: a header from above is not found"

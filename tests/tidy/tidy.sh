@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The house rules that a program can check: layers, lengths, third parties, left-over marks, format.
+set -euo pipefail
+cd "$1"
+problems=0
+
+say() {
+    echo "tidy: $*"
+    problems=$((problems + 1))
+}
+
+sources=$(find common packer server -name '*.[ch]' | sort)
+all=$(find common packer server tests -name '*.[ch]' | sort)
+
+# No header by a path that climbs: layers are reached by their names (docs/architecture.md).
+if grep -nE '#include "\.\./' $all; then
+    say "an include climbs out of its folder"
+fi
+
+# A lower layer never includes a higher one. The build refuses it too (tests/tidy/layers.sh).
+below() { # folder, pattern of what it must not include
+    if find "$1" -maxdepth 1 -name '*.[ch]' -print0 | xargs -0 grep -nE "#include \"($2)/"; then
+        say "$1 includes a higher layer"
+    fi
+}
+below common 'packer|site|http|net|server'
+below packer 'site|http|net|server'
+below server/site 'packer|http|net|server'
+below server/http 'packer|net|server'
+below server/net 'packer|server'
+below server 'packer'
+
+# One third-party library is one file that includes it.
+for library in cmph xxhash; do
+    files=$(grep -lE "#include <$library\.h>" $sources)
+    [ "$(wc -l <<<"$files")" = 1 ] || say "$library.h is included by more than one file:" $files
+done
+
+# Functions stay under 70 lines. (A table is not a function: its brace follows a '='.)
+long=$(awk 'FNR == 1 { start = 0 }
+    /^\{/ { start = FNR }
+    /^\}/ { if (start && FNR - start > 70) print FILENAME ":" start ": " FNR - start " lines"; start = 0 }' $all)
+[ -z "$long" ] || say "functions over 70 lines: $long"
+
+if grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources; then
+    say "left-over marks"
+fi
+
+if grep -nP '\t| +$' $all; then
+    say "tabs or trailing space"
+fi
+
+if ! command -v clang-format >/dev/null; then
+    [ "$problems" = 0 ] || exit 1
+    echo "tidy: SKIPPED the layout check: clang-format is not installed"
+    exit 77
+fi
+clang-format --dry-run -Werror $all || say "clang-format would change these files"
+
+[ "$problems" = 0 ] || exit 1
+echo "tidy: ok, $(wc -w <<<"$all") files"
