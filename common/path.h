@@ -15,7 +15,8 @@ enum { PATH_ENCODED_BYTES_MAX = 3 * PATH_BYTES_MAX };
 enum path_status {
     PATH_OK,
     PATH_BAD,    /* not a path at all: 400 (a lone '%', '%00', no leading '/') */
-    PATH_ABSENT, /* a valid path that no key can equal: 404 ('%2F' inside a segment, too long) */
+    PATH_ABSENT, /* a valid path that no key can equal: 404 ('%2F' inside a segment, or longer than
+                    PATH_BYTES_MAX at any moment while it is made canonical) */
 };
 
 /* Makes the key of an absolute path as it stands in a request target, without query:

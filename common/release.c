@@ -50,7 +50,7 @@ static size_t stem_bytes(const char *index_path)
 
 int release_archive_path(const char *index_path, char **out_path, struct error *error)
 {
-    char *resolved;
+    char *resolved = NULL;
     int status = release_index_path(index_path, &resolved, error);
     if (status != 0) {
         return status;

@@ -24,7 +24,7 @@ fail() {
 }
 
 step "Install what is missing, and build"
-examples/install-packages.sh gcc:gcc make:make cmake:cmake pkg-config:pkg-config curl:curl \
+examples/install-packages.sh gcc:gcc make:make cmake:cmake curl:curl \
     libc6-dev libcmph-dev libxxhash-dev
 # A folder that was configured before keeps its settings; a new one builds no tests.
 [ -f build/CMakeCache.txt ] || cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF

@@ -4,7 +4,7 @@
 
 void publication_init(struct publication *publication)
 {
-    *publication = (struct publication){0};
+    publication->subscribers = NULL;
     atomic_init(&publication->current, site_list_new());
     pthread_mutex_init(&publication->mutex, NULL);
     pthread_cond_init(&publication->changed, NULL);

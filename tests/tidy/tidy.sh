@@ -55,7 +55,9 @@ if ! command -v clang-format >/dev/null; then
     echo "tidy: SKIPPED the layout check: clang-format is not installed"
     exit 77
 fi
-clang-format --dry-run -Werror $all || say "clang-format would change these files"
+for file in $all; do
+    clang-format --dry-run -Werror "$file" 2>/dev/null || say "clang-format would change $file"
+done
 
 [ "$problems" = 0 ] || exit 1
 echo "tidy: ok, $(wc -w <<<"$all") files"
