@@ -115,6 +115,18 @@ static int check_archive_place(const struct add *add, struct error *error)
     return status;
 }
 
+/* The command that is printed names the archive's folder: it must fit a line. */
+static int check_archive_name(const struct add *add, struct error *error)
+{
+    for (const char *at = add->writer->path; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            return error_set(error, ERR_NAME, "%s: the archive's path has a control character",
+                             add->writer->path);
+        }
+    }
+    return 0;
+}
+
 static int store_files(struct add *add, struct error *error)
 {
     content_store_init(&add->store, add->writer, add->superblock.created_s);
@@ -223,6 +235,9 @@ static int run(struct add *add, char **out_index_path, struct error *error)
     if (status == 0) {
         status = archive_writer_open(add->options->archive_path, add->options->wait,
                                      &add->superblock, &add->writer, error);
+    }
+    if (status == 0) {
+        status = check_archive_name(add, error);
     }
     if (status != 0) {
         return status;

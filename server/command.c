@@ -119,7 +119,7 @@ static void run_list(struct command_context *context, struct slice argument, str
 static void run_status(struct command_context *context, struct slice argument, struct reply *reply)
 {
     (void)argument;
-    struct workers_totals totals = {0};
+    struct loop_totals totals = {0};
     size_t running = 0;
     if (context->workers != NULL) {
         totals = workers_totals(context->workers);

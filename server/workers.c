@@ -139,17 +139,17 @@ size_t workers_running(const struct workers *workers)
     return atomic_load(&workers->running);
 }
 
-struct workers_totals workers_totals(const struct workers *workers)
+struct loop_totals workers_totals(const struct workers *workers)
 {
-    struct workers_totals totals = {0};
+    struct loop_totals sum = {0};
     for (size_t i = 0; i < workers->count; i++) {
-        const struct loop_counters *counters = loop_counters(workers->workers[i].loop);
-        totals.connections += atomic_load_explicit(&counters->connections, memory_order_relaxed);
-        totals.accepted += atomic_load_explicit(&counters->accepted, memory_order_relaxed);
-        totals.requests += atomic_load_explicit(&counters->requests, memory_order_relaxed);
-        totals.bytes += atomic_load_explicit(&counters->bytes, memory_order_relaxed);
+        struct loop_totals totals = loop_totals(workers->workers[i].loop);
+        sum.connections += totals.connections;
+        sum.accepted += totals.accepted;
+        sum.requests += totals.requests;
+        sum.bytes += totals.bytes;
     }
-    return totals;
+    return sum;
 }
 
 void workers_free(struct workers *workers)

@@ -25,10 +25,7 @@ int workers_ended_fd(const struct workers *workers);
 size_t workers_running(const struct workers *workers);
 
 /* The counters of all loops, added up. */
-struct workers_totals {
-    uint64_t connections, accepted, requests, bytes;
-};
-struct workers_totals workers_totals(const struct workers *workers);
+struct loop_totals workers_totals(const struct workers *workers);
 
 /* Stops what still runs, waits for it, frees everything. Takes NULL. */
 void workers_free(struct workers *workers);

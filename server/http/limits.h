@@ -51,6 +51,11 @@ enum {
     /* From TERM to the end, for responses that are under way. */
     DRAIN_TIMEOUT_MS = 30000,
 
+    /* While draining: for a connection that has not sent its first request yet, and how often the
+     * loop looks. */
+    DRAIN_UNSERVED_MS = 1000,
+    DRAIN_TURN_MS = 50,
+
     /* A command line of the control channel: a path (4096) with every byte escaped, and words. */
     CONTROL_LINE_BYTES_MAX = 16384,
 

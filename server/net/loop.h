@@ -4,17 +4,8 @@
 #ifndef CAIRN_NET_LOOP_H
 #define CAIRN_NET_LOOP_H
 
-#include "net/batch.h"
-#include "net/conn.h"
+#include "common/error.h"
 #include "site/publication.h"
-
-/* Counters that other threads may read at any time; written by the loop's thread alone. */
-struct loop_counters {
-    atomic_uint_fast64_t connections; /* open now */
-    atomic_uint_fast64_t accepted;
-    atomic_uint_fast64_t requests; /* answered, the last byte handed to the system */
-    atomic_uint_fast64_t bytes;    /* sent */
-};
 
 struct loop;
 
@@ -32,6 +23,13 @@ void loop_drain(struct loop *loop);
 /* From any thread: end now. */
 void loop_stop(struct loop *loop);
 
-const struct loop_counters *loop_counters(const struct loop *loop);
+/* What the loop has done so far; from any thread, each number as of some moment. */
+struct loop_totals {
+    uint64_t connections; /* open now */
+    uint64_t accepted;
+    uint64_t requests; /* answered, the last byte handed to the system */
+    uint64_t bytes;    /* sent */
+};
+struct loop_totals loop_totals(const struct loop *loop);
 
 #endif

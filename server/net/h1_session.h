@@ -1,0 +1,12 @@
+/* HTTP/1 on one connection: reads requests, answers them in batches, writes what the socket takes
+ * and goes on when it takes more. Worker's thread. */
+#ifndef CAIRN_NET_H1_SESSION_H
+#define CAIRN_NET_H1_SESSION_H
+
+#include "net/turn.h"
+
+/* Acts upon what epoll said of the connection; does nothing if it was closed earlier in the turn.
+ */
+void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events);
+
+#endif

@@ -1,0 +1,34 @@
+/* What one worker has at hand for all its connections: the list of sites that is in use this turn,
+ * the clock, and the buffers that are used anew for each connection. One per worker, one thread. */
+#ifndef CAIRN_NET_TURN_H
+#define CAIRN_NET_TURN_H
+
+#include "net/batch.h"
+#include "net/conn.h"
+
+/* Counters that other threads may read at any time; written by the worker's thread alone. */
+struct turn_counters {
+    atomic_uint_fast64_t accepted; /* connections */
+    atomic_uint_fast64_t requests; /* answered, the last byte handed to the system */
+    atomic_uint_fast64_t bytes;    /* sent */
+};
+
+struct turn {
+    const struct site_list *sites;
+    struct date_line date;
+    bool is_last; /* the worker ends: connections are closed after their next answer */
+    struct conn_pool conns;
+    struct turn_counters counters;
+    struct request request;
+    struct batch batch;
+    char input[REQUEST_HEAD_BYTES_MAX];
+};
+
+/* Adds to a counter that only this thread writes: no locked instruction. */
+static inline void turn_count(atomic_uint_fast64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+#endif
