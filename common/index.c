@@ -355,7 +355,7 @@ static int map_index(int fd, struct index *index, struct error *error)
         return error_set(error, -errno, "%s", strerror(errno));
     }
     if (S_ISDIR(status.st_mode)) {
-        return error_set(error, ERR_FORMAT, "this is a directory, not an index");
+        return error_set(error, ERR_FORMAT, "this is a directory, not an index (cairn-pack add makes one of it)");
     }
     if (!S_ISREG(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "not a regular file");

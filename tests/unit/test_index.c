@@ -383,7 +383,7 @@ static const struct rule {
     {HEADER, 76, 4, 0, 0, NULL},
     {HEADER, 80, 4, 0, ERR_FORMAT, "the count of immutable entries is wrong"},
     {HEADER, 80, 4, 2, ERR_FORMAT, "the count of immutable entries is wrong"},
-    {HEADER, 84, 4, 4, ERR_FORMAT, "bytes long, but its sections fill"},
+    {HEADER, 84, 4, 4, ERR_FORMAT, "section hash function: not where it belongs"},
     {HEADER, 84, 4, 33, ERR_FORMAT, "the header counts 33 sections, more than 32"},
     {ROW_TEXT, 0, 4, SECTION_HEADS, ERR_FORMAT, "section heads: twice"},
     {ROW_TEXT, 0, 4, 6, ERR_VERSION, "section 6 is not known here"},
