@@ -38,7 +38,7 @@ struct header {
     uint64_t file_bytes;
     uint32_t section_count;
     uint64_t salt;
-    uint64_t table_end;
+    uint64_t table_end; /* padding included: the first section starts there */
 };
 
 /* The fixed header, up to and including its checksum (which covers the section table too). */
@@ -84,8 +84,8 @@ static int decode_header(const uint8_t *bytes, uint64_t count, struct index *ind
     if (!wire_ok(&reader)) {
         return error_set(error, ERR_FORMAT, "truncated in the header");
     }
-    header->table_end =
-        INDEX_HEADER_BYTES + (uint64_t)header->section_count * INDEX_SECTION_ROW_BYTES;
+    header->table_end = format_align(INDEX_HEADER_BYTES +
+                                     (uint64_t)header->section_count * INDEX_SECTION_ROW_BYTES);
     if (header->section_count > INDEX_SECTIONS_MAX) {
         return error_set(error, ERR_FORMAT, "the header counts %" PRIu32 " sections, more than %d",
                          header->section_count, INDEX_SECTIONS_MAX);
@@ -148,7 +148,7 @@ static int check_section(const uint8_t *bytes, uint64_t count, const struct sect
 static int read_sections(const uint8_t *bytes, uint64_t count, const struct header *header,
                          struct section sections[SECTIONS_KNOWN], struct error *error)
 {
-    uint64_t expected = format_align(header->table_end);
+    uint64_t expected = header->table_end;
     for (uint32_t i = 0; i < header->section_count; i++) {
         struct section_row row = section_row(bytes, i);
         bool is_known = row.id > 0 && row.id < SECTIONS_KNOWN;
@@ -258,7 +258,9 @@ static const char *file_problem(const struct index *index, const struct index_en
 
 static const char *redirect_problem(const struct index *index, const struct index_entry *entry)
 {
-    if (entry->status < 301 || entry->status > 308) {
+    bool is_redirect = entry->status == 301 || entry->status == 302 || entry->status == 303 ||
+                       entry->status == 307 || entry->status == 308; /* RFC 9110 §15.4 */
+    if (!is_redirect) {
         return "a redirect with a status that is none";
     }
     if (!is_inside_text(index, entry->first.head_at, entry->first.head_bytes) ||
@@ -355,7 +357,8 @@ static int map_index(int fd, struct index *index, struct error *error)
         return error_set(error, -errno, "%s", strerror(errno));
     }
     if (S_ISDIR(status.st_mode)) {
-        return error_set(error, ERR_FORMAT, "this is a directory, not an index (cairn-pack add makes one of it)");
+        return error_set(error, ERR_FORMAT,
+                         "this is a directory, not an index (cairn-pack add makes one of it)");
     }
     if (!S_ISREG(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "not a regular file");

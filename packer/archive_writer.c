@@ -18,7 +18,8 @@ static int fail(const struct archive_writer *writer, struct error *error)
     return error_set(error, -errno, "%s: %s", writer->path, strerror(errno));
 }
 
-/* The folder must exist; the file need not. */
+/* Of an existing file, links followed; of one that is to be made, with its folder's links followed.
+ */
 static int resolve(const char *path, char **out_path, struct error *error)
 {
     char *resolved = realpath(path, NULL);
@@ -187,6 +188,19 @@ static int read_or_create(struct archive_writer *writer, const struct superblock
     return 0;
 }
 
+/* The file exists now. If its name was a link that led nowhere, its own name is another: indexes go
+ * beside the file. */
+static int resolve_again(struct archive_writer *writer, struct error *error)
+{
+    char *path;
+    int status = resolve(writer->path, &path, error);
+    if (status == 0) {
+        free(writer->path);
+        writer->path = path;
+    }
+    return status;
+}
+
 int archive_writer_open(const char *path, bool wait, const struct superblock *superblock,
                         struct archive_writer **out_writer, struct error *error)
 {
@@ -196,6 +210,9 @@ int archive_writer_open(const char *path, bool wait, const struct superblock *su
     int status = resolve(path, &writer->path, error);
     if (status == 0) {
         status = open_and_lock(writer, wait, error);
+    }
+    if (status == 0) {
+        status = resolve_again(writer, error);
     }
     if (status == 0) {
         status = read_or_create(writer, superblock, error);

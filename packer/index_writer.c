@@ -59,8 +59,8 @@ static uint32_t put_text(struct index_writer *writer, struct slice text)
     writer->is_too_big |= at > UINT32_MAX;
     if (text.count > 0) {
         memcpy(all->at + all->count, text.bytes, text.count);
+        memset(all->at + all->count + text.count, 0, padded - text.count);
     }
-    memset(all->at + all->count + text.count, 0, padded - text.count);
     all->count += padded;
     return (uint32_t)at;
 }
@@ -68,6 +68,12 @@ static uint32_t put_text(struct index_writer *writer, struct slice text)
 static bool head_equals(const struct index_writer *writer, const struct index_head *head,
                         struct slice entity, struct slice policy)
 {
+    if (head->entity_bytes != entity.count || head->policy_bytes != policy.count) {
+        return false;
+    }
+    if (entity.count + policy.count == 0) {
+        return true; /* there may be no text at all yet */
+    }
     const char *text = (const char *)writer->text.at + (size_t)head->text_at * INDEX_TEXT_UNIT;
     return slice_equal((struct slice){text, head->entity_bytes}, entity) &&
            slice_equal((struct slice){text + head->entity_bytes, head->policy_bytes}, policy);
@@ -87,8 +93,12 @@ uint32_t index_writer_head(struct index_writer *writer, struct slice entity, str
     }
     writer->is_too_big |= entity.count > UINT16_MAX || policy.count > UINT16_MAX;
     char *both = mem_zeroed(entity.count + policy.count, 1);
-    memcpy(both, entity.bytes, entity.count);
-    memcpy(both + entity.count, policy.bytes, policy.count);
+    if (entity.count > 0) {
+        memcpy(both, entity.bytes, entity.count);
+    }
+    if (policy.count > 0) {
+        memcpy(both + entity.count, policy.bytes, policy.count);
+    }
     writer->heads[writer->head_count] = (struct index_head){
         .text_at = put_text(writer, (struct slice){both, entity.count + policy.count}),
         .entity_bytes = (uint16_t)entity.count,
@@ -280,9 +290,10 @@ void index_image_seal(uint8_t *bytes, uint64_t count)
             memcpy(row + 24, &checksum, sizeof checksum);
         }
     }
-    uint64_t checksum =
-        hash64(bytes + INDEX_HEADER_BYTES, (size_t)section_count * INDEX_SECTION_ROW_BYTES,
-               hash64(bytes, INDEX_HEADER_BYTES - 8, 0));
+    uint64_t table_end =
+        format_align(INDEX_HEADER_BYTES + (uint64_t)section_count * INDEX_SECTION_ROW_BYTES);
+    uint64_t checksum = hash64(bytes + INDEX_HEADER_BYTES, table_end - INDEX_HEADER_BYTES,
+                               hash64(bytes, INDEX_HEADER_BYTES - 8, 0));
     memcpy(bytes + INDEX_HEADER_BYTES - 8, &checksum, sizeof checksum);
 }
 
@@ -290,14 +301,15 @@ static void lay_out(const struct index_writer *writer, const struct index_proper
                     const struct section_input *sections, uint32_t section_count, uint64_t salt,
                     struct index_image *out_image)
 {
-    uint64_t table_end = INDEX_HEADER_BYTES + (uint64_t)section_count * INDEX_SECTION_ROW_BYTES;
-    uint64_t count = format_align(table_end);
+    uint64_t table_end =
+        format_align(INDEX_HEADER_BYTES + (uint64_t)section_count * INDEX_SECTION_ROW_BYTES);
+    uint64_t count = table_end;
     for (uint32_t i = 0; i < section_count; i++) {
         count += format_align(sections[i].count);
     }
     uint8_t *bytes = mem_zeroed(count, 1);
     put_header(bytes, writer, properties, count, section_count, salt);
-    uint64_t offset = format_align(table_end);
+    uint64_t offset = table_end;
     for (uint32_t i = 0; i < section_count; i++) {
         struct wire_writer row =
             wire_writer(bytes + INDEX_HEADER_BYTES + (size_t)i * INDEX_SECTION_ROW_BYTES,

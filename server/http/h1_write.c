@@ -52,6 +52,9 @@ struct head_writer {
 
 static void put(struct head_writer *writer, struct slice text)
 {
+    if (text.count == 0) {
+        return;
+    }
     if (text.count > writer->left) {
         writer->is_full = true;
         return;
@@ -74,9 +77,7 @@ size_t h1_write_head(const struct response *response, const struct date_line *da
         put(&writer, SLICE("\r\n"));
     }
     for (size_t i = 0; i < ARRAY_COUNT(response->fields); i++) {
-        if (response->fields[i].count > 0) {
-            put(&writer, response->fields[i]);
-        }
+        put(&writer, response->fields[i]);
     }
     if (!response->keep_alive) {
         put(&writer, SLICE("Connection: close\r\n"));
@@ -84,7 +85,7 @@ size_t h1_write_head(const struct response *response, const struct date_line *da
         put(&writer, SLICE("Connection: keep-alive\r\n"));
     }
     put(&writer, SLICE("\r\n"));
-    if (response->has_body && response->text.count > 0) {
+    if (response->has_body) {
         put(&writer, response->text);
     }
     return writer.is_full ? 0 : (size_t)(writer.at - buffer);

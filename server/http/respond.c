@@ -43,11 +43,15 @@ static void respond_text(unsigned status, struct response *response)
 static bool set_body(struct response *response, struct site *site,
                      const struct index_representation *representation)
 {
-    response->body = site_body(site, representation);
+    const uint8_t *body = site_body(site, representation);
+    if (body == NULL) {
+        return false;
+    }
     response->site = site;
+    response->body = body;
     response->body_offset = representation->payload_offset;
     response->body_bytes = representation->stored_bytes;
-    return response->body != NULL;
+    return true;
 }
 
 static void respond_file(const struct request *request, const struct site_match *match,

@@ -74,6 +74,8 @@ int listen_address_parse(const char *text, struct listen_address *out_address, s
     int status = 0;
     if (!is_port(port)) {
         status = error_set(error, ERR_USAGE, "%s: not an address (HOST:PORT, :PORT or PORT)", text);
+    } else if (*host == '\0' && text[0] == '[') {
+        status = error_set(error, ERR_USAGE, "%s: no address in the brackets", text);
     } else if (*host == '\0') {
         address.is_dual_stack = has_ipv6();
         host = address.is_dual_stack ? "::" : "0.0.0.0";
