@@ -1,6 +1,7 @@
 #include "common/archive.h"
 
 #include "common/mem.h"
+#include "common/wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -94,16 +95,37 @@ uint64_t archive_file_bytes(const struct archive *archive)
     return fstat(archive->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
+/* Could a commit record start here? Only a first look: what it finds is decoded and checked. */
+static bool looks_like_commit(const uint8_t *header)
+{
+    struct wire_reader reader = wire_reader(header, RECORD_HEADER_BYTES);
+    return wire_u32(&reader) == RECORD_MAGIC && wire_u8(&reader) == RECORD_COMMIT;
+}
+
+/* The bytes are read, not looked at in the mapping: what a failed add gave back is a hole, and
+ * touching a hole in a mapping allocates it on some file systems. */
 bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
                          struct commit *out_commit, uint64_t *out_end_offset)
 {
     assert(file_bytes <= archive->map_bytes);
+    uint8_t piece[65536];
     uint64_t end = file_bytes & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
-    for (; end >= SUPERBLOCK_BYTES + COMMIT_RECORD_BYTES; end -= FORMAT_ALIGNMENT) {
-        const char *why;
-        if (commit_decode(archive->map, end, archive->superblock.uuid, out_commit, &why) == 0) {
-            *out_end_offset = end;
-            return true;
+    while (end >= SUPERBLOCK_BYTES + COMMIT_RECORD_BYTES) {
+        uint64_t start = end > sizeof piece ? end - sizeof piece : 0;
+        ssize_t count = pread(archive->fd, piece, (size_t)(end - start), (off_t)start);
+        if (count != (ssize_t)(end - start)) {
+            break;
+        }
+        for (; end >= start + COMMIT_RECORD_BYTES; end -= FORMAT_ALIGNMENT) {
+            const char *why;
+            if (looks_like_commit(piece + (end - COMMIT_RECORD_BYTES - start)) &&
+                commit_decode(archive->map, end, archive->superblock.uuid, out_commit, &why) == 0) {
+                *out_end_offset = end;
+                return true;
+            }
+        }
+        if (start == 0) {
+            break;
         }
     }
     *out_end_offset = SUPERBLOCK_BYTES;

@@ -21,7 +21,7 @@ enum path_status {
 
 /* Makes the key of an absolute path as it stands in a request target, without query:
  * percent-decodes once, removes dot segments (RFC 3986 §5.2.4, never above the root), merges runs
- * of '/'. *out_key is the input itself where nothing had to change, else a slice of `buffer`
+ * of '/'. *out_key is the input itself where it plainly is a key already, else a slice of `buffer`
  * (PATH_BYTES_MAX bytes). Untouched unless PATH_OK. */
 enum path_status path_canonical(struct slice target, char *buffer, struct slice *out_key);
 

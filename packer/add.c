@@ -187,9 +187,11 @@ static int publish(struct add *add, char **out_index_path, struct error *error)
         status = atomic_file_link(link, temporary, basename(target), error);
     }
     if (status == 0) {
-        status = directory_sync(path, error);
-    }
-    if (status == 0) {
+        /* It is published from here on: only the link's new target may not outlive a crash. */
+        struct error late = {""};
+        if (directory_sync(path, &late) != 0) {
+            fprintf(add->options->messages, "cairn-pack: warning: published, but %s\n", late.text);
+        }
         *out_index_path = path;
         path = NULL;
     }

@@ -35,7 +35,11 @@ static int write_all(int fd, const void *bytes, size_t count)
 int atomic_file_write(const char *path, const char *temporary_path, const void *bytes, size_t count,
                       struct error *error)
 {
-    int fd = open(temporary_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* What a crash left there may be a file, or the link of atomic_file_link(). */
+    if (unlink(temporary_path) != 0 && errno != ENOENT) {
+        return fail(temporary_path, error);
+    }
+    int fd = open(temporary_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
         return fail(temporary_path, error);
     }

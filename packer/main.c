@@ -1,5 +1,6 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
 #include "common/mem.h"
+#include "common/standard_streams.h"
 #include "packer/add.h"
 #include "packer/inspect.h"
 
@@ -186,6 +187,7 @@ static void print_usage(FILE *file)
 
 int main(int argc, char **argv)
 {
+    standard_streams_reserve();
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a write error, told in words */
     signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */
     const char *name = argc > 1 ? argv[1] : "";

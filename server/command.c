@@ -15,7 +15,8 @@ void reply_format(struct reply *reply, const char *format, ...)
     for (;;) {
         size_t left = reply->capacity - reply->count;
         va_start(arguments, format);
-        int count = vsnprintf(reply->text + reply->count, left, format, arguments);
+        char *at = reply->text == NULL ? NULL : reply->text + reply->count;
+        int count = vsnprintf(at, left, format, arguments);
         va_end(arguments);
         if (count < 0) {
             return;

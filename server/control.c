@@ -107,11 +107,6 @@ static void send_reply(struct channel *channel, const char *text, size_t count)
         log_lines(text, count);
         return;
     }
-    if (channel->unsent.count + count > CONTROL_REPLY_BYTES_MAX) {
-        channel->unsent.count = 0; /* it asks and does not listen */
-        channel->is_closing = true;
-        return;
-    }
     reply_format(&channel->unsent, "%.*s", (int)count, text);
 }
 
@@ -185,7 +180,7 @@ static void on_end(struct control *control, struct channel *channel)
 
 static void on_readable(struct control *control, struct channel *channel)
 {
-    char bytes[65536];
+    char bytes[CONTROL_READ_BYTES];
     ssize_t count = read(channel->in_fd, bytes, sizeof bytes);
     if (count > 0) {
         take_input(control, channel, (struct slice){bytes, (size_t)count});
@@ -221,8 +216,8 @@ size_t control_poll_count(const struct control *control)
 
 static bool wants_input(const struct control *control, const struct channel *channel)
 {
-    if (channel->in_fd < 0 || channel->is_closing) {
-        return false;
+    if (channel->in_fd < 0 || channel->is_closing || channel->unsent.count > CONTROL_UNSENT_BYTES) {
+        return false; /* who does not take replies is not asked for more commands */
     }
     if (channel->kind == CHANNEL_LISTENER) {
         return client_count(control) < CONTROL_CLIENTS_MAX; /* the others wait in its queue */
@@ -379,10 +374,7 @@ int control_new(struct command_context *context, const char *const *paths, size_
 {
     struct control *control = mem_zeroed(1, sizeof *control);
     control->context = context;
-    bool has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
-    bool has_output = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
-    add_channel(control, CHANNEL_STDIN, has_input ? STDIN_FILENO : -1,
-                has_output ? STDOUT_FILENO : -1);
+    add_channel(control, CHANNEL_STDIN, STDIN_FILENO, STDOUT_FILENO);
     int status = 0;
     for (size_t i = 0; i < path_count && status == 0; i++) {
         status = open_path(control, paths[i], error);

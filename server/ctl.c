@@ -1,5 +1,6 @@
 /* cairn-ctl: sends control commands to a server's Unix socket and prints the replies. */
 #include "common/mem.h"
+#include "common/standard_streams.h"
 #include "http/limits.h"
 
 #include <errno.h>
@@ -159,6 +160,7 @@ int main(int argc, char **argv)
                                                  {"help", no_argument, NULL, 'h'},
                                                  {"version", no_argument, NULL, 'V'},
                                                  {NULL, 0, NULL, 0}};
+    standard_streams_reserve();
     const char *path = getenv("CAIRN_CONTROL");
     int letter;
     while ((letter = getopt_long(argc, argv, "+s:hV", long_options, NULL)) != -1) {

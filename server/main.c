@@ -1,6 +1,7 @@
 /* cairn-serve: loads the first releases, starts the workers, and then is the control thread: it
  * waits for commands, signals, workers that end and sites that nobody uses any more. */
 #include "common/mem.h"
+#include "common/standard_streams.h"
 #include "server/control.h"
 
 #include <errno.h>
@@ -195,6 +196,7 @@ static void stop(struct server *server)
 int main(int argc, char **argv)
 {
     static struct server server = {.signal_fd = -1};
+    standard_streams_reserve();
     enum config_result result = config_init(&server.config, argc, argv);
     if (result != CONFIG_RUN) {
         return result == CONFIG_EXIT ? EXIT_OK : EXIT_USAGE;

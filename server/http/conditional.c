@@ -1,10 +1,18 @@
 #include "http/conditional.h"
 
+static struct slice skip_spaces(struct slice text)
+{
+    while (text.count > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t')) {
+        text = slice_after(text, 1);
+    }
+    return text;
+}
+
+/* Empty members of a list are passed over (RFC 9110 §5.6.1.2). */
 static struct slice skip_separators(struct slice text)
 {
-    while (text.count > 0 &&
-           (text.bytes[0] == ' ' || text.bytes[0] == '\t' || text.bytes[0] == ',')) {
-        text = slice_after(text, 1);
+    for (text = skip_spaces(text); text.count > 0 && text.bytes[0] == ',';) {
+        text = skip_spaces(slice_after(text, 1));
     }
     return text;
 }
@@ -29,8 +37,8 @@ bool etag_list_matches(struct slice value, struct slice etag)
         if (slice_equal((struct slice){value.bytes, count}, etag)) {
             return true;
         }
-        value = slice_after(value, count);
-        if (value.count > 0 && strchr(" \t,", value.bytes[0]) == NULL) {
+        value = skip_spaces(slice_after(value, count));
+        if (value.count > 0 && value.bytes[0] != ',') {
             return false; /* members are separated by commas */
         }
     }

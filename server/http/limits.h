@@ -59,8 +59,10 @@ enum {
     /* A command line of the control channel: a path (4096) with every byte escaped, and words. */
     CONTROL_LINE_BYTES_MAX = 16384,
 
-    /* Replies that a control client has not read; then it is let go. */
-    CONTROL_REPLY_BYTES_MAX = 1 << 20,
+    /* What is read of a control channel at once, and how many bytes of replies may wait for their
+     * reader before no more commands are taken from it. */
+    CONTROL_READ_BYTES = 4096,
+    CONTROL_UNSENT_BYTES = 65536,
 
     /* Clients of the control socket at a time. */
     CONTROL_CLIENTS_MAX = 64,

@@ -141,13 +141,20 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
     }
 }
 
+static void refresh(struct loop *loop)
+{
+    loop->turn.sites = publication_refresh(loop->publication, &loop->subscriber, loop->turn.sites);
+}
+
 static void turn(struct loop *loop, int sleep)
 {
     struct epoll_event events[EVENTS_PER_TURN];
+    /* Before sleeping: the wake-up of a list that was published after the last look may have been
+     * read together with the one before it. */
+    refresh(loop);
     int ready = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, sleep);
     read_clocks(loop);
-    /* A new list may have come while the loop slept: what is read now is answered from it. */
-    loop->turn.sites = publication_refresh(loop->publication, &loop->subscriber, loop->turn.sites);
+    refresh(loop); /* what is read now is answered from the newest list */
     for (int i = 0; i < ready; i++) {
         dispatch(loop, &events[i]);
     }
@@ -164,7 +171,6 @@ static bool is_empty(const struct loop *loop)
 void loop_run(struct loop *loop)
 {
     read_clocks(loop);
-    loop->turn.sites = publication_refresh(loop->publication, &loop->subscriber, loop->turn.sites);
     while (!atomic_load_explicit(&loop->is_draining, memory_order_acquire) &&
            !atomic_load_explicit(&loop->is_stopped, memory_order_acquire)) {
         turn(loop, sleep_ms(loop));

@@ -182,8 +182,7 @@ Test(h1_parse, fields_are_slices_of_the_input)
         cr_expect(is_text(field->name, wanted[i].name) && is_text(field->value, wanted[i].value),
                   "field %zu", i);
         cr_expect(field->id == wanted[i].id, "field %zu: %d", i, (int)field->id);
-        cr_expect(field->name.bytes > input.bytes &&
-                  field->name.bytes < input.bytes + input.count);
+        cr_expect(field->name.bytes > input.bytes && field->name.bytes < input.bytes + input.count);
     }
 }
 
@@ -205,9 +204,12 @@ Test(h1_parse, pipelined_requests_are_taken_one_by_one)
 
 /* ---- bad requests ---- */
 
-#define BAD(literal, status) {{(literal), sizeof(literal) - 1}, (status)}
-#define LINE(target)         "GET " target " HTTP/1.1\r\n" HOST END
-#define FIELD(line)          "GET / HTTP/1.1\r\n" HOST line "\r\n\r\n"
+#define BAD(literal, status)                                                                       \
+    {                                                                                              \
+        {(literal), sizeof(literal) - 1}, (status)                                                 \
+    }
+#define LINE(target) "GET " target " HTTP/1.1\r\n" HOST END
+#define FIELD(line)  "GET / HTTP/1.1\r\n" HOST line "\r\n\r\n"
 
 static const struct {
     struct slice input;
@@ -322,7 +324,9 @@ static const struct {
     BAD(FIELD("Transfer-Encoding: chunked, chunked"), 501),
     BAD(FIELD("Transfer-Encoding: identity"), 501),
     BAD(FIELD("Transfer-Encoding:"), 501),
-    BAD(FIELD("Transfer-Encoding: \x0b" "chunked"), 400),
+    BAD(FIELD("Transfer-Encoding: \x0b"
+              "chunked"),
+        400),
     BAD(FIELD("Transfer-Encoding : chunked"), 400),
 };
 
@@ -356,14 +360,14 @@ Test(h1_parse, bad_requests_in_every_prefix)
 
 /* ---- every byte in a place ---- */
 
-static enum h1_result parse_with(const char *format, int byte)
+static bool is_accepted(const char *before, int byte, const char *after)
 {
     char input[256];
-    int count = snprintf(input, sizeof input, format, byte);
+    int count = snprintf(input, sizeof input, "%s%c%s", before, byte, after);
     cr_assert(count > 0 && (size_t)count < sizeof input);
     struct request request;
     unsigned status;
-    return h1_parse((struct slice){input, (size_t)count}, &request, &status);
+    return h1_parse((struct slice){input, (size_t)count}, &request, &status) == H1_OK;
 }
 
 Test(h1_parse, every_byte_in_names_values_and_targets)
@@ -375,14 +379,13 @@ Test(h1_parse, every_byte_in_names_values_and_targets)
         bool is_token = is_alphanumeric || (byte != 0 && strchr(token, byte) != NULL);
         bool is_value = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
         bool is_target = byte > 0x20 && byte != 0x7f && byte != '#';
-        cr_expect((parse_with("GET / HTTP/1.1\r\nHost: a\r\nX%cY: z\r\n\r\n", byte) == H1_OK) ==
+        cr_expect(is_accepted("GET / HTTP/1.1\r\n" HOST "X", byte, "Y: z\r\n\r\n") ==
                       (is_token || byte == ':'),
                   "name with %d", byte);
-        cr_expect((parse_with("GET / HTTP/1.1\r\nHost: a\r\nX: aaaaaaaaaaa%cb\r\n\r\n", byte) ==
-                   H1_OK) == is_value,
+        cr_expect(is_accepted("GET / HTTP/1.1\r\n" HOST "X: aaaaaaaaaaa", byte, "b\r\n\r\n") ==
+                      is_value,
                   "value with %d", byte);
-        cr_expect((parse_with("GET /aaaaaaaaaaa%cb HTTP/1.1\r\nHost: a\r\n\r\n", byte) == H1_OK) ==
-                      is_target,
+        cr_expect(is_accepted("GET /aaaaaaaaaaa", byte, "b HTTP/1.1\r\n" HOST END) == is_target,
                   "target with %d", byte);
     }
 }

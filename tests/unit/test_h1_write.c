@@ -46,13 +46,11 @@ static const struct {
       .location = SLICE("/docs/"),
       .query = SLICE("?a=b"),
       .fields = {SLICE("Content-Length: 0\r\n")}},
-     "HTTP/1.1 301 Moved Permanently\r\n" DATE
-     "Location: /docs/?a=b\r\nContent-Length: 0\r\n\r\n"},
+     "HTTP/1.1 301 Moved Permanently\r\n" DATE "Location: /docs/?a=b\r\nContent-Length: 0\r\n\r\n"},
     {{.status = 308, .keep_alive = true, .location = SLICE("/")},
      "HTTP/1.1 308 Permanent Redirect\r\n" DATE "Location: /\r\n\r\n"},
     /* a query without a redirect goes nowhere */
-    {{.status = 200, .keep_alive = true, .query = SLICE("?a")},
-     "HTTP/1.1 200 OK\r\n" DATE "\r\n"},
+    {{.status = 200, .keep_alive = true, .query = SLICE("?a")}, "HTTP/1.1 200 OK\r\n" DATE "\r\n"},
     {{.status = 404, .keep_alive = true, .has_body = true, .text = SLICE("gone\n")},
      "HTTP/1.1 404 Not Found\r\n" DATE "\r\ngone\n"},
     /* HEAD */

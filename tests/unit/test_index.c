@@ -236,6 +236,18 @@ Test(index, writer_names_the_path_that_is_there_twice)
     index_writer_free(writer);
 }
 
+Test(index, writer_takes_an_empty_head_first)
+{
+    struct index_writer *writer = index_writer_new();
+    cr_expect(index_writer_head(writer, SLICE(""), SLICE("")) == 0);
+    cr_expect(index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")) == 1);
+    cr_expect(index_writer_head(writer, SLICE(""), SLICE("")) == 0);
+    struct index_image image = finish(writer);
+    struct index index = open_image(&image);
+    cr_expect(index.head_count == 2 && index.heads[0].entity_bytes == 0);
+    free(image.bytes);
+}
+
 Test(index, writer_refuses_heads_that_do_not_fit)
 {
     struct index_writer *writer = index_writer_new();
@@ -351,7 +363,7 @@ static uint8_t *place_of(const struct index_image *image, enum place place)
 #define IN_ENTRY(field)    FIELD(index_entry, field)
 #define IN_FORM(field)     FIELD(index_representation, field)
 #define IN_HEAD(field)     FIELD(index_head, field)
-#define HUGE           UINT64_MAX
+#define HUGE               UINT64_MAX
 
 static const struct rule {
     enum place place;
@@ -570,7 +582,10 @@ static const struct {
     {"defgh\"\r\n", "defgh\"\n\n", "its head is not made of field lines"},
     {"text/html\r\n", "text/html\x01\n", "its head is not made of field lines"},
     {"no-cache", "no\tcache", ""},
-    {"no-cache", "no-\x7f" "ache", "its head is not made of field lines"},
+    {"no-cache",
+     "no-\x7f"
+     "ache",
+     "its head is not made of field lines"},
     {"/new%20place", "/new\r\nplace!", "its target is not one line"},
 };
 

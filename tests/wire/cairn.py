@@ -155,7 +155,7 @@ def write_tree(root, files, modified_s=None):
 
 
 def site_files(root):
-    """{name: path} of what a pack of root has to hold: links are followed while they stay inside."""
+    """{name: path} of what a pack of root has to hold: links that stay inside are followed."""
     root = Path(root).resolve()
     found = {}
 
@@ -322,7 +322,7 @@ class Server:
 
     def __init__(self, *indexes, workers=2, listen=("127.0.0.1:0",), control=(), options=(),
                  env=None, bin_folder=None, wrapper=(), stdin=subprocess.PIPE, expect_exit=0,
-                 wait_ready=True, program_wrapper_pid=False):
+                 wait_ready=True):
         self._holder = tempfile.TemporaryDirectory(prefix="cairn-serve-")
         self.folder = Path(self._holder.name)
         self.expect_exit = expect_exit

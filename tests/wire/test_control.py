@@ -23,8 +23,8 @@ class ControlSocket:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))  # without a timeout: waits for a place in the queue
         self.socket.settimeout(cairn.PATIENCE_S)
-        self.socket.connect(str(path))
         self._stream = self.socket.makefile("rb")
 
     def __enter__(self):
@@ -688,13 +688,21 @@ class TestStart(Control):
 
     def test_replies_nobody_can_read(self):
         """Standard output is a closed pipe: the server goes on."""
-        with Server(self.first) as server:
-            port = server.ports[0]
-            server.process.stdout.close()
-            server.send("list\nlist\nlist\n")
-            server.send(f"load index {self.second}\n")
-            cairn.wait_until(lambda: server.get("/").body == b"second\n", "the second release")
-            self.assertEqual(server.ports[0], port)
+        sock = self.folder / "control.sock"
+        read_end, write_end = os.pipe()
+        with subprocess.Popen([cairn.BIN / "cairn-serve", "--listen", "127.0.0.1:0", "--control",
+                               sock, self.first], stdin=subprocess.PIPE, stdout=write_end,
+                              stderr=subprocess.PIPE) as process:
+            os.close(write_end)
+            self.assertTrue(os.read(read_end, 1000).startswith(b"ready http://"))
+            os.close(read_end)
+            process.stdin.write(b"list\nlist\n" + f"load index {self.second}\n".encode())
+            process.stdin.flush()
+            with ControlSocket(sock) as client:
+                cairn.wait_until(lambda: client.command("list") == "ok list sites=2", "the load")
+                client.command("quit")
+            self.assertEqual(process.wait(cairn.PATIENCE_S), 0)
+            cairn.check_no_report(process.stderr.read(), "cairn-serve")
 
 
 class TestSignals(Control):

@@ -1,0 +1,223 @@
+/* Loading releases into a running list: what is published, and that a failure changes nothing. */
+#include "server/loader.h"
+
+#include "packer/add.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RETAIN = 3 };
+
+static char *root; /* of this test; also the working directory */
+
+static void put_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", path);
+    close(fd);
+}
+
+static void add(const char *archive_path, const char *text)
+{
+    FILE *messages = fopen("/dev/null", "w");
+    struct add_options options = {
+        .site_directory = "site", .archive_path = archive_path, .messages = messages};
+    char *index_path = NULL;
+    struct error error = {""};
+    put_file("site/a", text);
+    cr_assert(add_release(&options, &index_path, &error) == 0, "%s", error.text);
+    free(index_path);
+    fclose(messages);
+}
+
+static void enter_scratch(void)
+{
+    const char *place = getenv("TMPDIR");
+    cr_assert(asprintf(&root, "%s/cairn-loader-XXXXXX", place == NULL ? "/tmp" : place) > 0);
+    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
+    cr_assert(mkdir("site", 0755) == 0);
+    unsetenv("SOURCE_DATE_EPOCH");
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void leave_scratch(void)
+{
+    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(root);
+}
+
+TestSuite(loader, .init = enter_scratch, .fini = leave_scratch);
+
+struct fixture {
+    struct publication publication;
+    struct undertaker undertaker;
+    struct loader loader;
+};
+
+static void fixture_init(struct fixture *fixture)
+{
+    publication_init(&fixture->publication);
+    cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
+    fixture->loader = (struct loader){
+        .publication = &fixture->publication, .undertaker = &fixture->undertaker, .retain = RETAIN};
+}
+
+static void fixture_fini(struct fixture *fixture)
+{
+    publication_fini(&fixture->publication);
+    undertaker_fini(&fixture->undertaker);
+}
+
+static struct load_result load(struct fixture *fixture, const char *path)
+{
+    struct load_result result = {0};
+    struct error error = {""};
+    int status = loader_load(&fixture->loader, path, &result, &error);
+    cr_assert(status == 0, "%s", error.text);
+    return result;
+}
+
+/* "321" for releases 3, 2, 1 from the top. */
+static const char *releases(const struct fixture *fixture)
+{
+    static char text[16];
+    const struct site_list *list = loader_sites(&fixture->loader);
+    for (size_t i = 0; i < list->count; i++) {
+        text[i] = (char)('0' + list->sites[i]->index->release);
+    }
+    text[list->count] = '\0';
+    return text;
+}
+
+Test(loader, newest_on_top)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    static const char *const texts[] = {"one", "two", "three", "four"};
+    static const char *const lists[] = {"1", "21", "321", "432"};
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        add("site.cairn", texts[i]);
+        struct load_result result = load(&fixture, "site.idx");
+        cr_expect(result.id == i + 1 && result.release == i + 1 && result.paths == 1);
+        cr_expect(result.layers == strlen(lists[i]) && !result.was_on_top && result.ms >= 0);
+        cr_expect(strcmp(releases(&fixture), lists[i]) == 0, "%s", releases(&fixture));
+    }
+    fixture_fini(&fixture);
+}
+
+Test(loader, what_is_on_top_is_not_loaded_again)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    add("site.cairn", "one");
+    load(&fixture, "site.idx");
+    const struct site_list *before = loader_sites(&fixture.loader);
+    static const char *const names[] = {"site.idx", "site.000001.idx", "./site/../site.idx"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        struct load_result result = load(&fixture, names[i]);
+        cr_expect(result.was_on_top && result.id == 1 && result.layers == 1, "%s", names[i]);
+        cr_expect(loader_sites(&fixture.loader) == before, "%s", names[i]);
+    }
+    fixture_fini(&fixture);
+}
+
+Test(loader, older_release_is_a_rollback)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    add("site.cairn", "one");
+    add("site.cairn", "two");
+    load(&fixture, "site.000001.idx");
+    load(&fixture, "site.000002.idx");
+    struct load_result result = load(&fixture, "site.000001.idx");
+    cr_expect(result.release == 1 && result.layers == 2 && result.id == 3);
+    cr_expect(strcmp(releases(&fixture), "12") == 0, "%s", releases(&fixture));
+    fixture_fini(&fixture);
+}
+
+Test(loader, releases_of_one_archive_share_its_mapping)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    add("site.cairn", "one");
+    load(&fixture, "site.idx");
+    add("site.cairn", "two");
+    load(&fixture, "site.idx");
+    add("other.cairn", "three");
+    load(&fixture, "other.idx");
+    const struct site_list *list = loader_sites(&fixture.loader);
+    cr_assert(list->count == 3);
+    cr_expect(list->sites[1]->archive == list->sites[2]->archive);
+    cr_expect(list->sites[0]->archive != list->sites[1]->archive);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const texts[] = {"three", "two", "one"};
+        const struct index_representation *form = &list->sites[i]->index->entries[0].first;
+        const uint8_t *body = site_body(list->sites[i], form);
+        cr_expect(body != NULL && memcmp(body, texts[i], form->stored_bytes) == 0, "%s", texts[i]);
+    }
+    cr_expect(list->sites[0]->index_path[0] == '/');
+    fixture_fini(&fixture);
+}
+
+static void make_bad_indexes(void)
+{
+    add("site.cairn", "one");
+    add("other.cairn", "two");
+    add("lonely.cairn", "three");
+    add("short.cairn", "four");
+    cr_assert(unlink("lonely.cairn") == 0 && truncate("short.cairn", 128) == 0);
+    cr_assert(rename("other.000001.idx", "site.000009.idx") == 0); /* beside the wrong archive */
+    cr_assert(symlink("missing", "dangling.idx") == 0);
+    cr_assert(mkfifo("fifo.idx", 0644) == 0);
+    put_file("text.idx", "this is no index, and long enough to have a header of a hundred and "
+                         "twenty-eight bytes, which it does not have either, whatever is in it");
+    put_file("empty.idx", "");
+}
+
+Test(loader, failure_changes_nothing)
+{
+    static const struct {
+        const char *path;
+        int status;
+        const char *says;
+    } rows[] = {
+        {"missing.idx", -ENOENT, "missing.idx: No such file"},
+        {"dangling.idx", -ENOENT, "dangling.idx: No such file"},
+        {"site", ERR_FORMAT, "directory"},
+        {"fifo.idx", ERR_FORMAT, "not a regular file"},
+        {"empty.idx", ERR_FORMAT, "the file is empty"},
+        {"text.idx", ERR_FORMAT, "not a Cairn index"},
+        {"site.cairn", ERR_FORMAT, "this is an archive"},
+        {"site.000009.idx", ERR_BINDING, "not the archive that this index was made for"},
+        {"lonely.idx", -ENOENT, "lonely.cairn: No such file"},
+        {"short.idx", ERR_BINDING, "bytes long, but this index needs"},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_bad_indexes();
+    load(&fixture, "site.idx");
+    const struct site_list *before = loader_sites(&fixture.loader);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct load_result result = {.id = 77};
+        struct error error = {""};
+        int status = loader_load(&fixture.loader, rows[i].path, &result, &error);
+        cr_expect(status == rows[i].status, "%s: %d, %s", rows[i].path, status, error.text);
+        cr_expect(strstr(error.text, rows[i].says) != NULL, "%s", error.text);
+        cr_expect(result.id == 77 && loader_sites(&fixture.loader) == before, "%s", rows[i].path);
+        cr_expect(fixture.loader.last_id == 1, "%s", rows[i].path);
+    }
+    cr_expect(atomic_load(&before->sites[0]->archive->references) == 1, "a failure let go of it");
+    fixture_fini(&fixture);
+}

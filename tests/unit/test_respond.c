@@ -1,0 +1,395 @@
+/* HTTP policy: which answer a request gets, one row per rule. */
+#include "http/respond.h"
+
+#include "common/mem.h"
+#include "common/path.h"
+#include "http/h1_parse.h"
+#include "packer/index_writer.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { SITES_MAX = 3, COMMITTED_BYTES = 4096, BODY_BYTES = 10 };
+
+/* ---- sites in memory ---- */
+
+static void *map_copy(const void *bytes, size_t count, size_t map_bytes)
+{
+    void *map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(map != MAP_FAILED);
+    memcpy(map, bytes, count);
+    return map;
+}
+
+/* What a site is made of. `name` becomes part of its tags and of the one body of all its files. */
+struct draft {
+    struct index_writer *writer;
+    uint32_t page_head;
+    char name;
+    char head[64];
+};
+
+static struct representation_input form_of(const struct draft *draft)
+{
+    return (struct representation_input){
+        .payload_offset = SUPERBLOCK_BYTES,
+        .stored_bytes = BODY_BYTES,
+        .shared_head = draft->page_head,
+        .head = slice_of_string(draft->head),
+        .validator_bytes = sizeof "ETag: \"tag-x\"\r\n" - 1,
+        .etag_bytes = sizeof "\"tag-x\"" - 1,
+    };
+}
+
+/* One word of a site's description: a letter and a path. */
+static void put_word(const struct draft *draft, struct slice word)
+{
+    struct index_writer *writer = draft->writer;
+    struct slice path = slice_after(word, 1);
+    struct representation_input form = form_of(draft);
+    switch (word.bytes[0]) {
+    case 'F':
+        index_writer_file(writer, path, 0, &form, 1);
+        break;
+    case 'I':
+        index_writer_file(writer, path, ENTRY_IMMUTABLE, &form, 1);
+        break;
+    case 'N':
+        index_writer_not_found(writer, index_writer_file(writer, path, 0, &form, 1));
+        break;
+    case 'R':
+        index_writer_redirect(writer, path, 301, SLICE("/new/"),
+                              index_writer_head(writer, SLICE("Content-Length: 0\r\n"),
+                                                SLICE("Cache-Control: no-cache\r\n")));
+        break;
+    case 'G':
+        index_writer_tombstone(writer, path, 410);
+        break;
+    case 'T':
+        index_writer_tombstone(writer, path, 404);
+        break;
+    default:
+        cr_assert(false, "%.*s", (int)word.count, word.bytes);
+    }
+}
+
+static struct index *make_index(const char *words)
+{
+    struct draft draft = {.writer = index_writer_new(), .name = words[1]};
+    snprintf(draft.head, sizeof draft.head, "ETag: \"tag-%c\"\r\nContent-Length: %d\r\n",
+             draft.name, BODY_BYTES);
+    draft.page_head = index_writer_head(draft.writer, SLICE("Content-Type: text/html\r\n"),
+                                        SLICE("Cache-Control: no-cache\r\n"));
+    for (const char *at = words + 2; *at == ' ';) {
+        size_t count = strcspn(++at, " ");
+        put_word(&draft, (struct slice){at, count});
+        at += count;
+    }
+    struct index_properties properties = {
+        .flags = words[0] == 'O' ? INDEX_OVERLAY : 0,
+        .release = (uint64_t)draft.name,
+        .committed_bytes = COMMITTED_BYTES,
+    };
+    struct index_image image;
+    struct error error = {""};
+    cr_assert(index_writer_finish(draft.writer, &properties, &image, &error) == 0);
+    index_writer_free(draft.writer);
+    struct index *index = mem_zeroed(1, sizeof *index);
+    int status =
+        index_init(map_copy(image.bytes, image.count, image.count), image.count, index, &error);
+    cr_assert(status == 0, "%s", error.text);
+    free(image.bytes);
+    return index;
+}
+
+static struct archive *make_archive(char name)
+{
+    char body[SUPERBLOCK_BYTES + BODY_BYTES + 1] = "";
+    snprintf(body + SUPERBLOCK_BYTES, BODY_BYTES + 1, "body of %c\n", name);
+    struct archive *archive = mem_zeroed(1, sizeof *archive);
+    atomic_init(&archive->references, 1);
+    archive->fd = -1;
+    archive->map = map_copy(body, sizeof body, COMMITTED_BYTES);
+    archive->map_bytes = COMMITTED_BYTES;
+    archive->path = mem_string("site.cairn", 10);
+    return archive;
+}
+
+struct fixture {
+    struct undertaker undertaker;
+    struct site_list *sites;
+};
+
+/* Sites from words, the newest first: "S" for a snapshot or "O" for an overlay, a letter for its
+ * name, then its entries. */
+static void fixture_init(struct fixture *fixture, const char *const *stack)
+{
+    cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
+    fixture->sites = site_list_new();
+    size_t count = 0;
+    while (count < SITES_MAX && stack[count] != NULL) {
+        count++;
+    }
+    while (count-- > 0) {
+        struct site *site = site_new(&fixture->undertaker, make_index(stack[count]),
+                                     make_archive(stack[count][1]), mem_string("x", 1), 1, 0);
+        struct site_list *next = site_list_with(fixture->sites, site, SITES_MAX);
+        site_list_free(fixture->sites);
+        fixture->sites = next;
+    }
+}
+
+static void fixture_fini(struct fixture *fixture)
+{
+    site_list_free(fixture->sites);
+    undertaker_fini(&fixture->undertaker);
+}
+
+/* ---- answers as text ---- */
+
+/* Status, Location, fields and body of the answer to a request with these first line and fields. */
+static const char *answer(const struct fixture *fixture, const char *start, const char *fields)
+{
+    static char text[4096];
+    char input[PATH_ENCODED_BYTES_MAX];
+    snprintf(input, sizeof input, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", start, fields);
+    struct request request;
+    struct response response;
+    unsigned status;
+    cr_assert(h1_parse(slice_of_string(input), &request, &status) == H1_OK, "%s", input);
+    respond(fixture->sites, &request, &response);
+    int count = snprintf(text, sizeof text, "%u", response.status);
+    if (response.location.count > 0) {
+        count += snprintf(text + count, sizeof text - (size_t)count, " to %.*s%.*s",
+                          (int)response.location.count, response.location.bytes,
+                          (int)response.query.count, response.query.bytes);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(response.fields); i++) {
+        count += snprintf(text + count, sizeof text - (size_t)count, "%s%.*s",
+                          response.fields[i].count > 0 ? "|" : "", (int)response.fields[i].count,
+                          response.fields[i].bytes);
+    }
+    if (response.has_body && response.site != NULL) {
+        const uint8_t *stored = response.site->archive->map + response.body_offset;
+        bool is_there = response.body == stored;
+        snprintf(text + count, sizeof text - (size_t)count, "|%.*s",
+                 is_there ? (int)response.body_bytes : 100,
+                 is_there ? (const char *)response.body : "a stored body that is not there");
+    } else if (response.has_body) {
+        snprintf(text + count, sizeof text - (size_t)count, "|%.*s", (int)response.text.count,
+                 response.text.bytes);
+    }
+    return text;
+}
+
+#define TYPE         "|Content-Type: text/html\r\n"
+#define POLICY       "|Cache-Control: no-cache\r\n"
+#define TAG(name)    "|ETag: \"tag-" name "\"\r\n"
+#define LENGTH       "|Content-Length: 10\r\n"
+#define NO_STORE     "|Cache-Control: no-store\r\n"
+#define BODY(name)   "|body of " name "\n"
+#define HEAD_200(n)  "200" TYPE POLICY TAG(n) LENGTH
+#define FILE_200(n)  HEAD_200(n) BODY(n)
+#define FILE_304(n)  "304" POLICY TAG(n)
+#define PAGE_404(n)  "404" TYPE LENGTH NO_STORE BODY(n)
+#define MOVED(query) "301 to /new/" query "|Content-Length: 0\r\n" POLICY
+#define PLAIN(status, length, more)                                                                \
+    status "|Content-Type: text/plain; charset=utf-8\r\nContent-Length: " length                   \
+           "\r\nCache-Control: no-store\r\n" more
+#define TEXT_404 PLAIN("404", "14", "|404 Not Found\n")
+#define TEXT_410 PLAIN("410", "9", "|410 Gone\n")
+#define TEXT_400 PLAIN("400", "16", "|400 Bad Request\n")
+
+/* A file, a redirect, a tombstone and a page for missing paths. */
+#define SITE "SA F/ F/a.html N/404.html R/old G/gone F/a%20b"
+
+static const struct {
+    const char *start;
+    const char *fields;
+    const char *answer;
+} rows[] = {
+    {"GET /", "", FILE_200("A")},
+    {"GET /a.html", "", FILE_200("A")},
+    {"GET /a.html?v=1", "", FILE_200("A")},
+    {"GET /x/../a.html", "", FILE_200("A")},
+    {"GET /%61.html", "", FILE_200("A")},
+    {"GET //a.html", "", FILE_200("A")},
+    {"GET http://b.example/a.html", "", FILE_200("A")},
+    {"GET /404.html", "", FILE_200("A")},
+    {"HEAD /a.html", "", HEAD_200("A")},
+    /* decoded once: the key "/a%20b" is reached by its encoding */
+    {"GET /a%2520b", "", FILE_200("A")},
+    {"GET /a%20b", "", PAGE_404("A")},
+    /* preconditions */
+    {"GET /a.html", "If-None-Match: \"tag-A\"\r\n", FILE_304("A")},
+    {"HEAD /a.html", "If-None-Match: \"tag-A\"\r\n", FILE_304("A")},
+    {"GET /a.html", "If-None-Match: W/\"tag-A\"\r\n", FILE_304("A")},
+    {"GET /a.html", "If-None-Match: *\r\n", FILE_304("A")},
+    {"GET /a.html", "If-None-Match: \"x\"\r\nIf-None-Match: \"tag-A\"\r\n", FILE_304("A")},
+    {"GET /a.html", "If-None-Match: \"tag-B\"\r\n", FILE_200("A")},
+    {"GET /a.html", "If-None-Match: \"tag-A\r\n", FILE_200("A")},
+    {"GET /a.html", "If-None-Match:\r\n", FILE_200("A")},
+    {"GET /missing", "If-None-Match: \"tag-A\"\r\n", PAGE_404("A")},
+    {"GET /missing", "If-None-Match: *\r\n", PAGE_404("A")},
+    {"GET /old", "If-None-Match: *\r\n", MOVED("")},
+    /* redirects keep the query */
+    {"GET /old", "", MOVED("")},
+    {"GET /old?", "", MOVED("?")},
+    {"GET /old?a=b&c", "", MOVED("?a=b&c")},
+    {"HEAD /old?a", "", MOVED("?a")},
+    /* missing */
+    {"GET /missing", "", PAGE_404("A")},
+    {"HEAD /missing", "", "404" TYPE LENGTH NO_STORE},
+    {"GET /A.HTML", "", PAGE_404("A")},
+    {"GET /a.html/", "", PAGE_404("A")},
+    {"GET /a%2Fhtml", "", PAGE_404("A")},
+    {"GET /gone", "", "410" TYPE LENGTH NO_STORE BODY("A")},
+    /* not a path */
+    {"GET /%", "", TEXT_400},
+    {"GET /%00", "", TEXT_400},
+    {"GET /%zz", "", TEXT_400},
+    {"HEAD /%", "", PLAIN("400", "16", "")},
+    /* methods */
+    {"POST /a.html", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {"OPTIONS *", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {"CONNECT a:1", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {"DELETE /missing", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {"BREW /a.html", "", PLAIN("501", "20", "|501 Not Implemented\n")},
+    {"get /a.html", "", PLAIN("501", "20", "|501 Not Implemented\n")},
+};
+
+Test(respond, one_site)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const char *text = answer(&fixture, rows[i].start, rows[i].fields);
+        cr_expect(strcmp(text, rows[i].answer) == 0, "%s %s: %s", rows[i].start, rows[i].fields,
+                  text);
+    }
+    fixture_fini(&fixture);
+}
+
+static const struct {
+    const char *stack[SITES_MAX]; /* newest first */
+    const char *start;
+    const char *answer;
+} stacks[] = {
+    {{NULL}, "GET /", PLAIN("503", "24", "Retry-After: 1\r\n|503 Service Unavailable\n")},
+    {{NULL}, "GET /%", PLAIN("503", "24", "Retry-After: 1\r\n|503 Service Unavailable\n")},
+    {{NULL}, "POST /", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {{"SA F/a"}, "GET /b", TEXT_404},
+    {{"SA F/a"}, "HEAD /b", PLAIN("404", "14", "")},
+    {{"SA"}, "GET /", TEXT_404},
+    {{"SA G/a"}, "GET /a", TEXT_410},
+    {{"SA T/a"}, "GET /a", TEXT_404},
+    /* the newest release answers, with its own bytes and tag */
+    {{"SB F/a", "SA F/a"}, "GET /a", FILE_200("B")},
+    /* a snapshot hides what it lacks, unless the name tells the content */
+    {{"SB F/b", "SA F/a"}, "GET /a", TEXT_404},
+    {{"SB F/b", "SA I/a"}, "GET /a", FILE_200("A")},
+    {{"SB N/404.html", "SA F/a"}, "GET /a", PAGE_404("B")},
+    {{"SB", "SA N/404.html"}, "GET /a", TEXT_404},
+    /* an overlay falls through, and its tombstones end the search */
+    {{"OB F/b", "SA F/a"}, "GET /a", FILE_200("A")},
+    {{"OB F/b", "SA F/a"}, "GET /b", FILE_200("B")},
+    {{"OB T/a", "SA F/a"}, "GET /a", TEXT_404},
+    {{"OB G/a", "SA F/a"}, "GET /a", TEXT_410},
+    {{"OB G/a", "SA I/a N/404.html"}, "GET /a", "410" TYPE LENGTH NO_STORE BODY("A")},
+    {{"OB R/a", "SA F/a"}, "GET /a?x", MOVED("?x")},
+    {{"OC", "OB N/404.html", "SA N/404.html"}, "GET /a", PAGE_404("B")},
+};
+
+Test(respond, stacks_of_sites)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(stacks); i++) {
+        struct fixture fixture;
+        fixture_init(&fixture, stacks[i].stack);
+        const char *text = answer(&fixture, stacks[i].start, "");
+        cr_expect(strcmp(text, stacks[i].answer) == 0, "row %zu (%s): %s", i, stacks[i].start,
+                  text);
+        fixture_fini(&fixture);
+    }
+}
+
+Test(respond, too_long_a_path_is_missing)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
+    char start[4 + PATH_BYTES_MAX + 2] = "GET /";
+    memset(start + 5, 'a', PATH_BYTES_MAX);
+    cr_expect(strcmp(answer(&fixture, start, ""), PAGE_404("A")) == 0);
+    fixture_fini(&fixture);
+}
+
+Test(respond, connection)
+{
+    static const struct {
+        const char *input;
+        bool keep_alive, tell_keep_alive;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true, false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false, false},
+        {"GET / HTTP/1.0\r\n\r\n", false, true},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true, true},
+        {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", false, false},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", true, false},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct request request;
+        struct response response;
+        unsigned status;
+        cr_assert(h1_parse(slice_of_string(cases[i].input), &request, &status) == H1_OK);
+        respond(fixture.sites, &request, &response);
+        cr_expect(response.keep_alive == cases[i].keep_alive, "%s", cases[i].input);
+        cr_expect(response.tell_keep_alive == cases[i].tell_keep_alive, "%s", cases[i].input);
+    }
+    fixture_fini(&fixture);
+}
+
+/* An index that changed under a running server: the body is refused, not read. */
+Test(respond, body_outside_what_was_committed)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){"SA F/a N/404.html"});
+    struct index *index = fixture.sites->sites[0]->index;
+    index->committed_bytes = SUPERBLOCK_BYTES + BODY_BYTES - 1;
+    const char *wanted = PLAIN("500", "26", "|500 Internal Server Error\n");
+    cr_expect(strcmp(answer(&fixture, "GET /a", ""), wanted) == 0, "%s",
+              answer(&fixture, "GET /a", ""));
+    cr_expect(strcmp(answer(&fixture, "GET /b", ""), TEXT_404) == 0, "%s",
+              answer(&fixture, "GET /b", ""));
+    fixture_fini(&fixture);
+}
+
+Test(respond, bad_requests)
+{
+    static const struct {
+        unsigned status;
+        unsigned answered;
+        const char *text;
+    } cases[] = {
+        {400, 400, "400 Bad Request\n"},
+        {414, 414, "414 URI Too Long\n"},
+        {431, 431, "431 Request Header Fields Too Large\n"},
+        {501, 501, "501 Not Implemented\n"},
+        {505, 505, "505 HTTP Version Not Supported\n"},
+        {500, 500, "500 Internal Server Error\n"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct response response;
+        respond_bad(cases[i].status, &response);
+        cr_expect(response.status == cases[i].answered && response.has_body, "row %zu", i);
+        cr_expect(!response.keep_alive && response.site == NULL, "row %zu", i);
+        cr_expect(slice_equal(response.text, slice_of_string(cases[i].text)), "row %zu", i);
+        char length[32];
+        int count = snprintf(length, sizeof length, "Content-Length: %zu\r\n", response.text.count);
+        cr_expect(memmem(response.fields[0].bytes, response.fields[0].count, length,
+                         (size_t)count) != NULL,
+                  "row %zu", i);
+    }
+}

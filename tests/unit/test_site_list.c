@@ -1,0 +1,320 @@
+/* The list of sites: which release answers for a path, and which lists follow each other. */
+#include "site/site_list.h"
+
+#include "common/mem.h"
+#include "packer/index_writer.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { SITES_MAX = 4 };
+
+static void *map_copy(const void *bytes, size_t count)
+{
+    void *map = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(map != MAP_FAILED);
+    memcpy(map, bytes, count);
+    return map;
+}
+
+/* One word of a release's description: a letter and a path. */
+static void put_word(struct index_writer *writer, struct slice word)
+{
+    struct slice path = slice_after(word, 1);
+    struct representation_input form = {
+        .payload_offset = SUPERBLOCK_BYTES,
+        .shared_head = index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")),
+        .head = SLICE("ETag: \"x\"\r\n"),
+        .validator_bytes = 11,
+        .etag_bytes = 3,
+    };
+    switch (word.bytes[0]) {
+    case 'F': /* a file */
+        index_writer_file(writer, path, 0, &form, 1);
+        break;
+    case 'I': /* one with a fingerprint in its name */
+        index_writer_file(writer, path, ENTRY_IMMUTABLE, &form, 1);
+        break;
+    case 'N': /* the page for missing paths */
+        index_writer_not_found(writer, index_writer_file(writer, path, 0, &form, 1));
+        break;
+    case 'R': /* a redirect */
+        index_writer_redirect(writer, path, 301, SLICE("/"), form.shared_head);
+        break;
+    case 'T': /* a tombstone */
+        index_writer_tombstone(writer, path, 404);
+        break;
+    case 'G':
+        index_writer_tombstone(writer, path, 410);
+        break;
+    default:
+        cr_assert(false, "%.*s", (int)word.count, word.bytes);
+    }
+}
+
+/* A release from words: "S" for a snapshot or "O" for an overlay, then its entries. */
+static struct site *make_site(struct undertaker *undertaker, const char *words, uint64_t release)
+{
+    struct index_properties properties = {
+        .flags = words[0] == 'O' ? INDEX_OVERLAY : 0,
+        .release = release,
+        .committed_bytes = 256,
+    };
+    struct index_writer *writer = index_writer_new();
+    for (const char *at = words + 1; *at == ' ';) {
+        at++;
+        size_t count = strcspn(at, " ");
+        put_word(writer, (struct slice){at, count});
+        at += count;
+    }
+    struct index_image image;
+    cr_assert(index_writer_finish(writer, &properties, &image, NULL) == 0);
+    index_writer_free(writer);
+    struct index *index = mem_zeroed(1, sizeof *index);
+    struct error error = {""};
+    cr_assert(index_init(map_copy(image.bytes, image.count), image.count, index, &error) == 0, "%s",
+              error.text);
+    free(image.bytes);
+    struct archive *archive = mem_zeroed(1, sizeof *archive);
+    atomic_init(&archive->references, 1);
+    archive->fd = -1;
+    archive->map = map_copy("", 1);
+    archive->map_bytes = 1;
+    archive->path = mem_string("site.cairn", 10);
+    return site_new(undertaker, index, archive, mem_string("site.idx", 8), release, 0);
+}
+
+/* The list with the described releases, the newest first in `stack`. */
+static struct site_list *make_list(struct undertaker *undertaker, const char *const *stack)
+{
+    size_t count = 0;
+    while (count < SITES_MAX && stack[count] != NULL) {
+        count++;
+    }
+    struct site_list *list = site_list_new();
+    while (count > 0) {
+        struct site *site = make_site(undertaker, stack[count - 1], SITES_MAX - count + 1);
+        struct site_list *next = site_list_with(list, site, SITES_MAX);
+        site_list_free(list);
+        list = next;
+        count--;
+    }
+    return list;
+}
+
+enum { NONE = -1 };
+
+static const struct {
+    const char *stack[SITES_MAX]; /* newest first */
+    const char *path;
+    int found_in;    /* which of them has the file or redirect */
+    unsigned status; /* if none */
+    int page_in;     /* and which has the page for missing paths */
+} rows[] = {
+    {{NULL}, "/a", NONE, 404, NONE},
+    {{"S"}, "/a", NONE, 404, NONE},
+    {{"S F/a"}, "/a", 0, 0, NONE},
+    {{"S F/a"}, "/b", NONE, 404, NONE},
+    {{"S F/a"}, "", NONE, 404, NONE},
+    {{"S R/a"}, "/a", 0, 0, NONE},
+    /* the newest that has it */
+    {{"S F/a", "S F/a"}, "/a", 0, 0, NONE},
+    {{"O F/a", "S F/a"}, "/a", 0, 0, NONE},
+    /* a snapshot hides what it lacks, but not what is immutable */
+    {{"S F/b", "S F/a"}, "/a", NONE, 404, NONE},
+    {{"S F/b", "S I/a"}, "/a", 1, 0, NONE},
+    {{"S F/b", "S R/a"}, "/a", NONE, 404, NONE},
+    {{"S", "S", "S I/a"}, "/a", 2, 0, NONE},
+    {{"S", "S F/a", "S I/a"}, "/a", 2, 0, NONE},
+    {{"S", "O F/a", "S I/a"}, "/a", 2, 0, NONE},
+    {{"S", "S I/b F/a", "S"}, "/a", NONE, 404, NONE},
+    {{"S I/a", "S I/a"}, "/a", 0, 0, NONE},
+    /* an overlay falls through */
+    {{"O F/b", "S F/a"}, "/a", 1, 0, NONE},
+    {{"O", "O", "S F/a"}, "/a", 2, 0, NONE},
+    {{"O F/b", "S F/a"}, "/c", NONE, 404, NONE},
+    {{"O", "S F/b", "S F/a"}, "/a", NONE, 404, NONE},
+    {{"O", "S F/b", "S I/a"}, "/a", 2, 0, NONE},
+    {{"O", "O F/a"}, "/a", 1, 0, NONE},
+    {{"O", "O"}, "/a", NONE, 404, NONE},
+    /* a tombstone ends the search */
+    {{"O T/a", "S F/a"}, "/a", NONE, 404, NONE},
+    {{"O G/a", "S F/a"}, "/a", NONE, 410, NONE},
+    {{"O G/a", "S I/a"}, "/a", NONE, 410, NONE},
+    {{"O G/b", "S F/a"}, "/a", 1, 0, NONE},
+    {{"O F/a", "O G/a", "S F/a"}, "/a", 0, 0, NONE},
+    {{"O", "O G/a", "S F/a"}, "/a", NONE, 410, NONE},
+    {{"S G/a"}, "/a", NONE, 410, NONE},
+    /* the page for missing paths: the newest, no older than the newest snapshot */
+    {{"S N/404.html"}, "/a", NONE, 404, 0},
+    {{"S N/404.html"}, "/404.html", 0, 0, NONE},
+    {{"S", "S N/404.html"}, "/a", NONE, 404, NONE},
+    {{"O", "S N/404.html"}, "/a", NONE, 404, 1},
+    {{"O N/404.html", "S N/404.html"}, "/a", NONE, 404, 0},
+    {{"O", "O", "S", "S N/404.html"}, "/a", NONE, 404, NONE},
+    {{"O G/a", "S N/404.html F/a"}, "/a", NONE, 410, 1},
+};
+
+static int place_of(const struct site_list *list, const struct site *site)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->sites[i] == site) {
+            return (int)i;
+        }
+    }
+    return NONE;
+}
+
+Test(site_list, which_release_answers)
+{
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct site_list *list = make_list(&undertaker, rows[i].stack);
+        struct slice path = slice_of_string(rows[i].path);
+        struct site_match match = site_list_find(list, path);
+        bool is_found = rows[i].found_in != NONE;
+        cr_expect((match.entry != NULL) == is_found, "row %zu", i);
+        if (is_found && match.entry != NULL) {
+            cr_expect(place_of(list, match.site) == rows[i].found_in, "row %zu", i);
+            cr_expect(slice_equal(index_path(match.site->index, match.entry), path), "row %zu", i);
+        }
+        if (!is_found) {
+            cr_expect(match.missing_status == rows[i].status, "row %zu: %u", i,
+                      match.missing_status);
+            cr_expect((match.not_found_page != NULL) == (rows[i].page_in != NONE), "row %zu", i);
+            cr_expect(rows[i].page_in == NONE || place_of(list, match.site) == rows[i].page_in,
+                      "row %zu: page in %d", i, place_of(list, match.site));
+        }
+        site_list_free(list);
+    }
+    undertaker_fini(&undertaker);
+}
+
+/* "321" for releases 3, 2, 1 from the top. */
+static const char *releases(const struct site_list *list)
+{
+    static char text[16];
+    for (size_t i = 0; i < list->count; i++) {
+        text[i] = (char)('0' + list->sites[i]->index->release);
+    }
+    text[list->count] = '\0';
+    return text;
+}
+
+static struct site_list *push(struct undertaker *undertaker, struct site_list *list,
+                              uint64_t release, size_t retain)
+{
+    struct site_list *next = site_list_with(list, make_site(undertaker, "S F/a", release), retain);
+    cr_expect(next->generation == list->generation + 1);
+    site_list_free(list);
+    return next;
+}
+
+Test(site_list, retain_and_repeats)
+{
+    static const struct {
+        const char *loads; /* releases, in order; each the same bytes whenever it is loaded */
+        size_t retain;
+        const char *list;
+    } cases[] = {
+        {"1", 4, "1"},       {"12", 4, "21"},    {"1234", 4, "4321"}, {"12345", 4, "5432"},
+        {"123", 1, "3"},     {"123", 2, "32"},   {"11", 4, "1"},      {"121", 4, "12"},
+        {"12321", 4, "123"}, {"1231", 3, "132"}, {"1213", 2, "31"},   {"1122", 4, "21"},
+        {"12", 0, "2"}, /* what was loaded is always served */
+    };
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct site_list *list = site_list_new();
+        cr_expect(list->generation == 1 && list->count == 0);
+        for (const char *at = cases[i].loads; *at != '\0'; at++) {
+            list = push(&undertaker, list, (uint64_t)(*at - '0'), cases[i].retain);
+        }
+        cr_expect(strcmp(releases(list), cases[i].list) == 0, "row %zu: %s", i, releases(list));
+        cr_expect(list->generation == 1 + strlen(cases[i].loads), "row %zu", i);
+        site_list_free(list);
+        undertaker_bury(&undertaker);
+    }
+    undertaker_fini(&undertaker);
+}
+
+Test(site_list, same_release_is_same_index_of_same_archive)
+{
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site *a = make_site(&undertaker, "S F/a", 1);
+    struct site *b = make_site(&undertaker, "S F/a", 1);
+    struct site *other = make_site(&undertaker, "S F/b", 1);
+    cr_expect(site_is_same_release(a, a) && site_is_same_release(a, b));
+    cr_expect(!site_is_same_release(a, other));
+    b->archive->inode++;
+    cr_expect(!site_is_same_release(a, b));
+    b->archive->inode--;
+    b->archive->device++;
+    cr_expect(!site_is_same_release(a, b));
+    site_unref(a);
+    site_unref(b);
+    site_unref(other);
+    undertaker_fini(&undertaker);
+}
+
+/* The old list stays as it is, and a site lives as long as anything refers to it. */
+Test(site_list, references)
+{
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site *site = make_site(&undertaker, "S F/a", 1);
+    struct site_list *empty = site_list_new();
+    struct site_list *one = site_list_with(empty, site, 2);
+    struct site_list *two = site_list_with(one, make_site(&undertaker, "S F/a", 2), 2);
+    cr_expect(empty->count == 0 && one->count == 1 && two->count == 2);
+    cr_expect(atomic_load(&site->references) == 2);
+    site_ref(site);
+    site_list_free(empty);
+    site_list_free(one);
+    cr_expect(atomic_load(&site->references) == 2);
+    site_list_free(two);
+    cr_expect(atomic_load(&site->references) == 1);
+    undertaker_bury(&undertaker);
+    cr_expect(site->index->release == 1, "a response may still use it");
+    cr_expect(atomic_load(&undertaker.dead) == NULL);
+    site_unref(site);
+    cr_expect(atomic_load(&undertaker.dead) == site);
+    site_unref(NULL);
+    site_list_free(NULL);
+    undertaker_fini(&undertaker);
+}
+
+Test(site_list, body_must_lie_inside_what_is_committed)
+{
+    static const struct {
+        uint64_t offset, bytes;
+        bool is_inside;
+    } bodies[] = {
+        {64, 192, true},
+        {0, 256, true},
+        {256, 0, true},
+        {64, 193, false},
+        {257, 0, false},
+        {UINT64_MAX, 1, false},
+        {64, UINT64_MAX, false},
+        {255, 1, true},
+        {255, 2, false},
+        {UINT64_MAX, 0, false},
+        {192, UINT64_MAX - 191, false},
+    };
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site *site = make_site(&undertaker, "S", 1);
+    for (size_t i = 0; i < ARRAY_COUNT(bodies); i++) {
+        struct index_representation form = {.payload_offset = bodies[i].offset,
+                                            .stored_bytes = bodies[i].bytes};
+        const uint8_t *body = site_body(site, &form);
+        const uint8_t *wanted = bodies[i].is_inside ? site->archive->map + bodies[i].offset : NULL;
+        cr_expect(body == wanted, "row %zu", i);
+    }
+    site_unref(site);
+    undertaker_fini(&undertaker);
+}
