@@ -1,5 +1,5 @@
-/* The three standard descriptors. A program may be started with some of them closed; the next file it
- * opens would then become its standard output, and messages would be written into an archive. */
+/* The three standard descriptors. A program may be started with some of them closed; the next file
+ * it opens would then become its standard output, and messages would be written into an archive. */
 #ifndef CAIRN_COMMON_STANDARD_STREAMS_H
 #define CAIRN_COMMON_STANDARD_STREAMS_H
 

@@ -41,4 +41,7 @@ examples/quickstart.sh --check
 step "All tests, with sanitizers"
 ctest --preset asan --no-tests=error --progress "$@"
 
+step "Skipped tests"
+grep -hE "skipped ['\"]|SKIPPED" build/asan/Testing/Temporary/LastTest.log | sort -u || echo "none"
+
 step "Done"

@@ -37,8 +37,11 @@ def fetch_package():
     packages = sorted(download.glob(f"{PACKAGE}_*.deb"))
     if not packages:
         options = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
-        done = subprocess.run(["apt-get", *options, "download", PACKAGE], cwd=download,
-                              capture_output=True, timeout=300)
+        command = ["apt-get", *options, "download", PACKAGE]
+        done = subprocess.run(command, cwd=download, capture_output=True, timeout=300)
+        if done.returncode != 0 and os.getuid() == 0:  # a new machine has no list of packages yet
+            subprocess.run(["apt-get", "update"], capture_output=True, timeout=300)
+            done = subprocess.run(command, cwd=download, capture_output=True, timeout=300)
         packages = sorted(download.glob(f"{PACKAGE}_*.deb"))
         if done.returncode != 0 or not packages:
             raise unittest.SkipTest(f"apt-get download {PACKAGE}: " +
