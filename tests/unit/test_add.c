@@ -4,106 +4,36 @@
 
 #include "common/mem.h"
 #include "common/release.h"
+#include "scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *root; /* of this test; also the working directory */
-
 static void enter_scratch(void)
 {
-    const char *place = getenv("TMPDIR");
-    cr_assert(asprintf(&root, "%s/cairn-add-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
-    cr_assert(mkdir("site", 0755) == 0);
+    scratch_enter();
+    scratch_folder("site");
     setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(add, .init = enter_scratch, .fini = leave_scratch);
+TestSuite(add, .init = enter_scratch, .fini = scratch_leave);
 
 /* ---- files ---- */
-
-/* With the folders above it, and a time before the epoch of these tests. */
-static void put_bytes(const char *path, const void *bytes, size_t count)
-{
-    char folder[256];
-    for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
-        snprintf(folder, sizeof folder, "%.*s", (int)(at - path), path);
-        cr_assert(mkdir(folder, 0755) == 0 || errno == EEXIST, "%s", folder);
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    cr_assert(fd >= 0 && write(fd, bytes, count) == (ssize_t)count, "%s", path);
-    struct timespec times[2] = {{.tv_sec = 1600000000}, {.tv_sec = 1600000000}};
-    cr_assert(futimens(fd, times) == 0);
-    close(fd);
-}
-
-static void put_file(const char *path, const char *text)
-{
-    put_bytes(path, text, strlen(text));
-}
-
-static uint8_t *read_file(const char *path, size_t *out_count)
-{
-    int fd = open(path, O_RDONLY);
-    struct stat status;
-    cr_assert(fd >= 0 && fstat(fd, &status) == 0, "%s", path);
-    *out_count = (size_t)status.st_size;
-    uint8_t *bytes = mem_zeroed(*out_count, 1);
-    cr_assert(read(fd, bytes, *out_count) == status.st_size, "%s", path);
-    close(fd);
-    return bytes;
-}
 
 static bool same_files(const char *a, const char *b)
 {
     size_t a_count, b_count;
-    uint8_t *a_bytes = read_file(a, &a_count);
-    uint8_t *b_bytes = read_file(b, &b_count);
+    uint8_t *a_bytes = scratch_read(a, &a_count);
+    uint8_t *b_bytes = scratch_read(b, &b_count);
     bool same = a_count == b_count && memcmp(a_bytes, b_bytes, a_count) == 0;
     free(a_bytes);
     free(b_bytes);
     return same;
-}
-
-static off_t length_of(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 ? status.st_size : -1;
-}
-
-static bool exists(const char *path)
-{
-    struct stat status;
-    return lstat(path, &status) == 0;
-}
-
-static const char *link_of(const char *path)
-{
-    static char target[256];
-    ssize_t count = readlink(path, target, sizeof target - 1);
-    target[count < 0 ? 0 : count] = '\0';
-    return target;
 }
 
 /* ---- packing ---- */
@@ -124,7 +54,8 @@ static int add(struct add_options options)
     int status = add_release(&options, &index_path, &last_error);
     fclose(options.messages);
     cr_expect((index_path != NULL) == (status == 0));
-    cr_expect(index_path == NULL || (index_path[0] == '/' && exists(index_path)), "%s", index_path);
+    cr_expect(index_path == NULL || (index_path[0] == '/' && scratch_exists(index_path)), "%s",
+              index_path);
     free(index_path);
     return status;
 }
@@ -208,14 +139,15 @@ static const char *records(const char *index_path)
 
 Test(add, first_release)
 {
-    put_file("site/index.html", "<p>one");
-    put_file("site/docs/a.html", "<p>two");
+    scratch_file("site/index.html", "<p>one");
+    scratch_file("site/docs/a.html", "<p>two");
     add_ok();
-    cr_expect(strcmp(link_of("site.idx"), "site.000001.idx") == 0, "%s", link_of("site.idx"));
-    cr_expect(!exists("site.idx.tmp"));
+    cr_expect(strcmp(scratch_target("site.idx"), "site.000001.idx") == 0, "%s",
+              scratch_target("site.idx"));
+    cr_expect(!scratch_exists("site.idx.tmp"));
     struct opened opened = open_release("site.idx");
     cr_expect(opened.index->release == 1 && opened.index->created_s == 1700000000);
-    cr_expect((off_t)opened.index->committed_bytes == length_of("site.cairn"));
+    cr_expect((off_t)opened.index->committed_bytes == scratch_length("site.cairn"));
     cr_expect(slice_equal(served(&opened, "/"), SLICE("<p>one")));
     cr_expect(slice_equal(served(&opened, "/index.html"), SLICE("<p>one")));
     cr_expect(slice_equal(served(&opened, "/docs/a.html"), SLICE("<p>two")));
@@ -226,15 +158,15 @@ Test(add, first_release)
 
 Test(add, next_releases_leave_the_old_ones_as_they_are)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
     size_t count;
-    uint8_t *first = read_file("site.cairn", &count);
-    put_file("site/a", "two");
+    uint8_t *first = scratch_read("site.cairn", &count);
+    scratch_file("site/a", "two");
     add_ok();
-    cr_expect(strcmp(link_of("site.idx"), "site.000002.idx") == 0);
+    cr_expect(strcmp(scratch_target("site.idx"), "site.000002.idx") == 0);
     size_t longer;
-    uint8_t *second = read_file("site.cairn", &longer);
+    uint8_t *second = scratch_read("site.cairn", &longer);
     cr_expect(longer > count && memcmp(first, second, count) == 0, "bytes were rewritten");
     struct opened old = open_release("site.000001.idx");
     struct opened new = open_release("site.000002.idx");
@@ -248,8 +180,8 @@ Test(add, next_releases_leave_the_old_ones_as_they_are)
 
 Test(add, messages_and_quiet)
 {
-    put_file("site/a", "one");
-    cr_assert(symlink("/etc/passwd", "site/out") == 0);
+    scratch_file("site/a", "one");
+    scratch_link("/etc/passwd", "site/out");
     cr_assert(add((struct add_options){.quiet = true}) == 0);
     cr_expect(strcmp(messages, "cairn-pack: left out: out: a link that leads outside the site "
                                "directory\n") == 0,
@@ -258,30 +190,32 @@ Test(add, messages_and_quiet)
 
 Test(add, archive_behind_a_link)
 {
-    put_file("site/a", "one");
-    cr_assert(mkdir("real", 0755) == 0 && symlink("real/store.cairn", "site.cairn") == 0);
+    scratch_file("site/a", "one");
+    scratch_folder("real");
+    scratch_link("real/store.cairn", "site.cairn");
     cr_assert(add((struct add_options){.archive_path = "real/store.cairn"}) == 0);
     add_ok();
-    cr_expect(strcmp(link_of("real/store.idx"), "store.000002.idx") == 0);
-    cr_expect(!exists("site.idx"));
+    cr_expect(strcmp(scratch_target("real/store.idx"), "store.000002.idx") == 0);
+    cr_expect(!scratch_exists("site.idx"));
 }
 
 /* Refused, or followed: but every release is published at the same place. */
 Test(add, archive_behind_a_link_that_leads_nowhere)
 {
-    put_file("site/a", "one");
-    cr_assert(mkdir("real", 0755) == 0 && symlink("real/store.cairn", "site.cairn") == 0);
+    scratch_file("site/a", "one");
+    scratch_folder("real");
+    scratch_link("real/store.cairn", "site.cairn");
     if (add((struct add_options){0}) == 0) {
         add_ok();
-        cr_expect(strcmp(link_of("real/store.idx"), "store.000002.idx") == 0);
+        cr_expect(strcmp(scratch_target("real/store.idx"), "store.000002.idx") == 0);
     }
-    cr_expect(!exists("site.idx"), "it leads to %s, though there is a newer release",
-              link_of("site.idx"));
+    cr_expect(!scratch_exists("site.idx"), "it leads to %s, though there is a newer release",
+              scratch_target("site.idx"));
 }
 
 Test(add, name_without_suffix)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     cr_assert(add((struct add_options){.archive_path = "store"}) == 0, "%s", last_error.text);
     struct opened opened = open_release("store.idx");
     cr_expect(slice_equal(served(&opened, "/a"), SLICE("one")));
@@ -292,11 +226,11 @@ Test(add, name_without_suffix)
 
 Test(add, same_content_is_stored_once)
 {
-    put_file("site/a", "the same bytes");
-    put_file("site/b", "the same bytes");
-    put_file("site/c", "other bytes");
-    put_file("site/empty1", "");
-    put_file("site/empty2", "");
+    scratch_file("site/a", "the same bytes");
+    scratch_file("site/b", "the same bytes");
+    scratch_file("site/c", "other bytes");
+    scratch_file("site/empty1", "");
+    scratch_file("site/empty2", "");
     add_ok();
     EXPECT_RECORDS("site.idx", "content a; alias b; content c; content empty1; alias empty2");
     struct opened opened = open_release("site.idx");
@@ -307,48 +241,48 @@ Test(add, same_content_is_stored_once)
 
 Test(add, unchanged_site_appends_a_commit_only)
 {
-    put_file("site/a", "one");
-    put_file("site/b", "one");
-    put_file("site/c/index.html", "two");
+    scratch_file("site/a", "one");
+    scratch_file("site/b", "one");
+    scratch_file("site/c/index.html", "two");
     add_ok();
-    off_t before = length_of("site.cairn");
+    off_t before = scratch_length("site.cairn");
     add_ok();
-    cr_expect(length_of("site.cairn") == before + COMMIT_RECORD_BYTES, "%ld bytes",
-              (long)(length_of("site.cairn") - before));
+    cr_expect(scratch_length("site.cairn") == before + COMMIT_RECORD_BYTES, "%ld bytes",
+              (long)(scratch_length("site.cairn") - before));
     EXPECT_RECORDS("site.idx", "");
     add_ok();
-    cr_expect(length_of("site.cairn") == before + 2 * COMMIT_RECORD_BYTES);
+    cr_expect(scratch_length("site.cairn") == before + 2 * COMMIT_RECORD_BYTES);
 }
 
 Test(add, records_are_a_log_of_changes)
 {
-    put_file("site/a", "one");
-    put_file("site/b", "two");
+    scratch_file("site/a", "one");
+    scratch_file("site/b", "two");
     add_ok();
     EXPECT_RECORDS("site.idx", "content a; content b");
     cr_assert(rename("site/a", "site/c") == 0);
     add_ok();
     EXPECT_RECORDS("site.idx", "alias c; gone a");
-    put_file("site/b", "three");
+    scratch_file("site/b", "three");
     add_ok();
     EXPECT_RECORDS("site.idx", "content b");
-    put_file("site/b", "two"); /* as it was */
+    scratch_file("site/b", "two"); /* as it was */
     add_ok();
     EXPECT_RECORDS("site.idx", "alias b");
     cr_assert(unlink("site/b") == 0 && unlink("site/c") == 0);
-    put_file("site/a", "one"); /* back again */
+    scratch_file("site/a", "one"); /* back again */
     add_ok();
     EXPECT_RECORDS("site.idx", "alias a; gone c; gone b");
     add_ok();
     EXPECT_RECORDS("site.idx", "");
-    put_file("site/b", "two");
+    scratch_file("site/b", "two");
     add_ok();
     EXPECT_RECORDS("site.idx", "alias b");
 }
 
 Test(add, new_time_is_an_alias)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
     struct timespec times[2] = {{.tv_sec = 1650000000}, {.tv_sec = 1650000000}};
     cr_assert(utimensat(AT_FDCWD, "site/a", times, 0) == 0);
@@ -382,7 +316,7 @@ Test(add, large_files, .timeout = 120)
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
         for (size_t copy = 0; copy < 2; copy++) {
             snprintf(path, sizeof path, "site/%zu.%zu", sizes[i], copy);
-            put_bytes(path, bytes, sizes[i]);
+            scratch_bytes(path, bytes, sizes[i]);
         }
     }
     add_ok();
@@ -395,9 +329,9 @@ Test(add, large_files, .timeout = 120)
         cr_expect(served(&opened, path).bytes == stored.bytes, "%s", path);
     }
     close_release(&opened);
-    off_t before = length_of("site.cairn");
+    off_t before = scratch_length("site.cairn");
     add_ok();
-    cr_expect(length_of("site.cairn") == before + COMMIT_RECORD_BYTES);
+    cr_expect(scratch_length("site.cairn") == before + COMMIT_RECORD_BYTES);
     free(bytes);
 }
 
@@ -407,7 +341,7 @@ Test(add, many_files)
         char path[64], text[64];
         snprintf(path, sizeof path, "site/%d/%d", i % 7, i);
         snprintf(text, sizeof text, "content %d", i % 400);
-        put_file(path, text);
+        scratch_file(path, text);
     }
     add_ok();
     cr_expect(strstr(messages, "600 files") != NULL && strstr(messages, "400 new") != NULL, "%s",
@@ -420,9 +354,9 @@ Test(add, many_files)
         cr_expect(slice_equal(served(&opened, path), slice_of_string(text)), "%s", path);
     }
     close_release(&opened);
-    off_t before = length_of("site.cairn");
+    off_t before = scratch_length("site.cairn");
     add_ok();
-    cr_expect(length_of("site.cairn") == before + COMMIT_RECORD_BYTES);
+    cr_expect(scratch_length("site.cairn") == before + COMMIT_RECORD_BYTES);
 }
 
 /* ---- the same input, the same bytes ---- */
@@ -431,18 +365,19 @@ static void make_tree(const char *folder)
 {
     char path[64];
     snprintf(path, sizeof path, "%s/z.html", folder);
-    put_file(path, "<p>z");
+    scratch_file(path, "<p>z");
     snprintf(path, sizeof path, "%s/docs/index.html", folder);
-    put_file(path, "<p>docs");
+    scratch_file(path, "<p>docs");
     snprintf(path, sizeof path, "%s/a.html", folder);
-    put_file(path, "<p>z");
+    scratch_file(path, "<p>z");
 }
 
 Test(add, same_tree_same_bytes)
 {
     make_tree("one");
     make_tree("two");
-    cr_assert(mkdir("x", 0755) == 0 && mkdir("y", 0755) == 0);
+    scratch_folder("x");
+    scratch_folder("y");
     for (int release = 1; release <= 2; release++) {
         struct add_options x = {.site_directory = "one", .archive_path = "x/site.cairn"};
         struct add_options y = {.site_directory = "two", .archive_path = "y/site.cairn"};
@@ -450,14 +385,14 @@ Test(add, same_tree_same_bytes)
         cr_assert(add(y) == 0, "%s", last_error.text);
         cr_expect(same_files("x/site.cairn", "y/site.cairn"));
         cr_expect(same_files("x/site.idx", "y/site.idx"));
-        put_file("one/new", "new");
-        put_file("two/new", "new");
+        scratch_file("one/new", "new");
+        scratch_file("two/new", "new");
     }
 }
 
 Test(add, times_after_the_epoch_are_published_as_the_epoch)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     setenv("SOURCE_DATE_EPOCH", "784111777", 1);
     add_ok();
     struct opened opened = open_release("site.idx");
@@ -472,7 +407,7 @@ Test(add, times_after_the_epoch_are_published_as_the_epoch)
 
 Test(add, without_an_epoch_each_archive_is_its_own)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     unsetenv("SOURCE_DATE_EPOCH");
     cr_assert(add((struct add_options){.archive_path = "x.cairn"}) == 0);
     setenv("SOURCE_DATE_EPOCH", "", 1); /* as good as none */
@@ -489,12 +424,12 @@ Test(add, without_an_epoch_each_archive_is_its_own)
 Test(add, epoch_that_is_no_number)
 {
     static const char *const values[] = {"x", "-1", "1x", "1.5", "99999999999999999999", " "};
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     for (size_t i = 0; i < ARRAY_COUNT(values); i++) {
         setenv("SOURCE_DATE_EPOCH", values[i], 1);
         cr_expect(add((struct add_options){0}) == ERR_USAGE, "\"%s\"", values[i]);
         cr_expect(strstr(last_error.text, "SOURCE_DATE_EPOCH") != NULL, "%s", last_error.text);
-        cr_expect(!exists("site.cairn"), "\"%s\"", values[i]);
+        cr_expect(!scratch_exists("site.cairn"), "\"%s\"", values[i]);
     }
 }
 
@@ -523,15 +458,17 @@ static const struct {
 
 static void make_bad_places(void)
 {
-    put_file("site/a", "one");
-    put_file("site/sub/a", "two");
-    put_file("newline/new\nline", "x");
-    put_file("file", "no archive");
+    scratch_file("site/a", "one");
+    scratch_file("site/sub/a", "two");
+    scratch_file("newline/new\nline", "x");
+    scratch_file("file", "no archive");
     char text[200];
     memset(text, 'x', sizeof text);
-    put_bytes("long-file", text, sizeof text);
-    cr_assert(mkdir("fifo", 0755) == 0 && mkfifo("fifo/pipe", 0644) == 0);
-    cr_assert(mkdir("empty", 0755) == 0 && symlink("site/sub", "sub-link") == 0);
+    scratch_bytes("long-file", text, sizeof text);
+    scratch_folder("fifo");
+    cr_assert(mkfifo("fifo/pipe", 0644) == 0);
+    scratch_folder("empty");
+    scratch_link("site/sub", "sub-link");
 }
 
 static void expect_failures(void)
@@ -542,15 +479,16 @@ static void expect_failures(void)
         cr_expect(status == failures[i].status, "row %zu: %d, %s", i, status, last_error.text);
         cr_expect(strstr(last_error.text, failures[i].says) != NULL, "%s", last_error.text);
     }
-    cr_expect(!exists("site/in.cairn") && !exists("site/sub/in.cairn"));
-    cr_expect(length_of("file") == 10 && length_of("long-file") == 200, "left alone");
+    cr_expect(!scratch_exists("site/in.cairn") && !scratch_exists("site/sub/in.cairn"));
+    cr_expect(scratch_length("file") == 10 && scratch_length("long-file") == 200, "left alone");
 }
 
 Test(add, failure_makes_no_archive)
 {
     make_bad_places();
     expect_failures();
-    cr_expect(!exists("site.cairn") && !exists("site.idx") && !exists("site.000001.idx"));
+    cr_expect(!scratch_exists("site.cairn") && !scratch_exists("site.idx") &&
+              !scratch_exists("site.000001.idx"));
 }
 
 Test(add, failure_changes_no_archive)
@@ -558,12 +496,12 @@ Test(add, failure_changes_no_archive)
     make_bad_places();
     add_ok();
     size_t count, after;
-    uint8_t *before = read_file("site.cairn", &count);
+    uint8_t *before = scratch_read("site.cairn", &count);
     expect_failures();
-    uint8_t *bytes = read_file("site.cairn", &after);
+    uint8_t *bytes = scratch_read("site.cairn", &after);
     cr_expect(count == after && memcmp(before, bytes, count) == 0);
-    cr_expect(!exists("site.000002.idx"));
-    cr_expect(strcmp(link_of("site.idx"), "site.000001.idx") == 0);
+    cr_expect(!scratch_exists("site.000002.idx"));
+    cr_expect(strcmp(scratch_target("site.idx"), "site.000001.idx") == 0);
     free(before);
     free(bytes);
 }
@@ -578,15 +516,15 @@ Test(add, empty_site_if_allowed)
 
 Test(add, lock_of_another)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
-    off_t before = length_of("site.cairn");
+    off_t before = scratch_length("site.cairn");
     int fd = open("site.cairn", O_RDONLY);
     cr_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
     cr_expect(add((struct add_options){0}) == ERR_BUSY, "%s", last_error.text);
     cr_expect(strstr(last_error.text, "site.cairn: another cairn-pack") != NULL, "%s",
               last_error.text);
-    cr_expect(length_of("site.cairn") == before && !exists("site.000002.idx"));
+    cr_expect(scratch_length("site.cairn") == before && !scratch_exists("site.000002.idx"));
     close(fd);
     add_ok();
 }
@@ -594,13 +532,13 @@ Test(add, lock_of_another)
 /* The commit is in the archive, the index is not: the next add goes on behind it. */
 Test(add, index_that_cannot_be_written)
 {
-    put_file("site/a", "one");
-    cr_assert(mkdir("site.000001.idx", 0755) == 0);
+    scratch_file("site/a", "one");
+    scratch_folder("site.000001.idx");
     cr_expect(add((struct add_options){0}) < 0);
     cr_expect(strstr(last_error.text, "site.000001.idx") != NULL, "%s", last_error.text);
-    cr_expect(!exists("site.idx") && !exists("site.idx.tmp"));
+    cr_expect(!scratch_exists("site.idx") && !scratch_exists("site.idx.tmp"));
     add_ok();
-    cr_expect(strcmp(link_of("site.idx"), "site.000002.idx") == 0);
+    cr_expect(strcmp(scratch_target("site.idx"), "site.000002.idx") == 0);
     EXPECT_RECORDS("site.idx", "");
 }
 
@@ -608,22 +546,20 @@ Test(add, index_that_cannot_be_written)
 
 static void append_to(const char *path, const void *bytes, size_t count)
 {
-    int fd = open(path, O_WRONLY | O_APPEND);
-    cr_assert(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
-    close(fd);
+    scratch_patch(path, scratch_length(path), bytes, count);
 }
 
 Test(add, torn_tail_is_skipped)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
     size_t count;
-    uint8_t *bytes = read_file("site.cairn", &count);
+    uint8_t *bytes = scratch_read("site.cairn", &count);
     /* half a record; a whole one; a byte */
     append_to("site.cairn", bytes + SUPERBLOCK_BYTES, 100);
     append_to("site.cairn", bytes + SUPERBLOCK_BYTES, 192);
     append_to("site.cairn", "x", 1);
-    put_file("site/b", "two");
+    scratch_file("site/b", "two");
     add_ok();
     EXPECT_RECORDS("site.idx", "content b");
     struct opened opened = open_release("site.idx");
@@ -638,12 +574,12 @@ Test(add, torn_tail_is_skipped)
 
 Test(add, unfinished_superblock_is_written_again)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
     size_t count;
-    uint8_t *bytes = read_file("site.cairn", &count);
+    uint8_t *bytes = scratch_read("site.cairn", &count);
     for (size_t cut = 0; cut < SUPERBLOCK_BYTES; cut += 7) {
-        put_bytes("cut.cairn", bytes, cut);
+        scratch_bytes("cut.cairn", bytes, cut);
         cr_expect(add((struct add_options){.archive_path = "cut.cairn"}) == 0, "%zu bytes: %s", cut,
                   last_error.text);
         cr_expect(same_files("cut.cairn", "site.cairn"), "%zu bytes", cut);
@@ -653,12 +589,10 @@ Test(add, unfinished_superblock_is_written_again)
 
 Test(add, damaged_release_costs_storing_again)
 {
-    put_file("site/a", "one");
-    put_file("site/b", "two");
+    scratch_file("site/a", "one");
+    scratch_file("site/b", "two");
     add_ok();
-    int fd = open("site.cairn", O_RDWR);
-    cr_assert(fd >= 0 && pwrite(fd, "\xff", 1, SUPERBLOCK_BYTES + 40) == 1); /* the first header */
-    close(fd);
+    scratch_patch("site.cairn", SUPERBLOCK_BYTES + 40, "\xff", 1); /* the first header */
     add_ok();
     cr_expect(strstr(messages, "1 earlier releases have damaged records") != NULL, "%s", messages);
     EXPECT_RECORDS("site.idx", "content a; content b");
@@ -670,14 +604,12 @@ Test(add, damaged_release_costs_storing_again)
 /* Bytes that are damaged are not taken for the file's, though the record's hash says so. */
 Test(add, damaged_content_is_stored_again)
 {
-    put_file("site/a", "one");
+    scratch_file("site/a", "one");
     add_ok();
     struct opened opened = open_release("site.idx");
     off_t offset = (off_t)opened.index->entries[0].first.payload_offset;
     close_release(&opened);
-    int fd = open("site.cairn", O_RDWR);
-    cr_assert(fd >= 0 && pwrite(fd, "X", 1, offset) == 1);
-    close(fd);
+    scratch_patch("site.cairn", offset, "X", 1);
     add_ok();
     EXPECT_RECORDS("site.idx", "content a");
     opened = open_release("site.idx");

@@ -2,40 +2,18 @@
 #include "packer/archive_writer.h"
 
 #include "common/mem.h"
+#include "samples.h"
+#include "scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *root; /* of this test; also the working directory */
-
-static void enter_scratch(void)
-{
-    const char *place = getenv("TMPDIR");
-    cr_assert(asprintf(&root, "%s/cairn-writer-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(archive_writer, .init = enter_scratch, .fini = leave_scratch);
+TestSuite(archive_writer, .init = scratch_enter, .fini = scratch_leave);
 
 static const struct superblock superblock = {.uuid = "0123456789abcde", .created_s = 5};
 
@@ -50,22 +28,8 @@ static struct archive_writer *open_writer(void)
 
 static struct record put_record(struct archive_writer *writer, const void *bytes, size_t count)
 {
-    struct record record = {
-        .kind = RECORD_CONTENT,
-        .path = SLICE("a"),
-        .stored_bytes = count,
-        .payload_hash = hash128(bytes, count),
-    };
-    struct error error = {""};
-    int status = archive_writer_begin_record(writer, &record, &error);
-    if (status == 0) {
-        status = archive_writer_payload(writer, bytes, count, &error);
-    }
-    if (status == 0) {
-        status = archive_writer_end_record(writer, &record, &error);
-    }
-    cr_assert(status == 0, "%s", error.text);
-    return record;
+    struct record record = {.kind = RECORD_CONTENT, .path = SLICE("a")};
+    return sample_record(writer, record, bytes, count);
 }
 
 static struct commit commit(struct archive_writer *writer, uint64_t release)
@@ -76,12 +40,6 @@ static struct commit commit(struct archive_writer *writer, uint64_t release)
     cr_assert(archive_writer_commit(writer, &commit, &error) == 0, "%s", error.text);
     cr_expect(commit.committed_bytes == expected);
     return commit;
-}
-
-static off_t length(void)
-{
-    struct stat status;
-    return stat("a.cairn", &status) == 0 ? status.st_size : -1;
 }
 
 Test(archive_writer, commits_form_a_chain)
@@ -96,12 +54,13 @@ Test(archive_writer, commits_form_a_chain)
     cr_expect(first.begin_offset == SUPERBLOCK_BYTES && first.previous_offset == 0);
     cr_expect(second.begin_offset == first.committed_bytes);
     cr_expect(second.previous_offset == first.committed_bytes - COMMIT_RECORD_BYTES);
-    cr_expect((uint64_t)length() == second.committed_bytes);
+    cr_expect((uint64_t)scratch_length("a.cairn") == second.committed_bytes);
     writer = open_writer();
     cr_expect(!writer->is_new && writer->has_commit && writer->last_commit.release == 2);
     cr_expect(writer->begin_offset == second.committed_bytes);
     archive_writer_close(writer);
-    cr_expect((uint64_t)length() == second.committed_bytes, "nothing was appended");
+    cr_expect((uint64_t)scratch_length("a.cairn") == second.committed_bytes,
+              "nothing was appended");
 }
 
 Test(archive_writer, new_file_without_commit_is_removed)
@@ -109,7 +68,7 @@ Test(archive_writer, new_file_without_commit_is_removed)
     struct archive_writer *writer = open_writer();
     put_record(writer, "one", 3);
     archive_writer_close(writer);
-    cr_expect(length() == -1);
+    cr_expect(scratch_length("a.cairn") == -1);
     archive_writer_close(NULL);
 }
 
@@ -126,8 +85,8 @@ Test(archive_writer, old_file_without_commit_keeps_its_bytes)
     writer = open_writer();
     put_record(writer, bytes, big);
     archive_writer_close(writer);
-    cr_expect((uint64_t)length() >= first.committed_bytes);
-    off_t torn = length();
+    cr_expect((uint64_t)scratch_length("a.cairn") >= first.committed_bytes);
+    off_t torn = scratch_length("a.cairn");
     writer = open_writer();
     cr_expect(writer->last_commit.release == 1);
     cr_expect(writer->begin_offset % FORMAT_ALIGNMENT == 0);

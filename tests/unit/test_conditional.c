@@ -29,6 +29,7 @@ static const struct {
     {"\"x\", \"abc\"", TAG, true},
     {"\"x\",\"abc\",\"y\"", TAG, true},
     {"\"x\"\t,\tW/\"abc\"", TAG, true},
+    {"\"x\" , \"abc\"", TAG, true},
     {"\"x\", \"y\"", TAG, false},
     {",, \"abc\"", TAG, true}, /* empty members are skipped (section 5.6.1) */
     {"\"x\",,\"abc\",", TAG, true},
@@ -56,6 +57,9 @@ static const struct {
     {"abc\"", TAG, false},
     {"\"", TAG, false},
     {"\"x\"; \"abc\"", TAG, false},
+    /* members without a comma between them: none behind the first counts */
+    {"\"x\" \"abc\"", TAG, false},
+    {"\"abc\" \"x\"", TAG, true},
     {"\"x\"\"abc\"", TAG, false},
     {"\"x\"W/\"abc\"", TAG, false},
     {"\"x\", y, \"abc\"", TAG, false},

@@ -1,50 +1,23 @@
 /* Files on their way into the archive: one that changes after the walk is refused. */
 #include "packer/content_store.h"
 
+#include "scratch.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *root; /* of this test; also the working directory */
-
-static void put_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", path);
-    struct timespec times[2] = {{.tv_sec = 1600000000}, {.tv_sec = 1600000000}};
-    cr_assert(futimens(fd, times) == 0);
-    close(fd);
-}
-
 static void enter_scratch(void)
 {
-    const char *place = getenv("TMPDIR");
-    cr_assert(asprintf(&root, "%s/cairn-store-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
-    cr_assert(mkdir("site", 0755) == 0);
-    put_file("site/a", "one");
+    scratch_enter();
+    scratch_file("site/a", "one");
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(content_store, .init = enter_scratch, .fini = leave_scratch);
+TestSuite(content_store, .init = enter_scratch, .fini = scratch_leave);
 
 struct fixture {
     struct walk walk;
@@ -76,8 +49,8 @@ static int store(struct fixture *fixture, size_t i, struct stored_file *out_file
 
 Test(content_store, tells_where_the_bytes_are)
 {
-    put_file("site/b", "two");
-    put_file("site/c", "one");
+    scratch_file("site/b", "two");
+    scratch_file("site/c", "one");
     struct fixture fixture;
     struct stored_file files[3];
     fixture_init(&fixture);
@@ -86,7 +59,7 @@ Test(content_store, tells_where_the_bytes_are)
         char text[3];
         cr_assert(store(&fixture, i, &files[i], &error) == 0, "%s", error.text);
         cr_expect(strcmp(files[i].name, fixture.walk.files[i].name) == 0);
-        cr_expect(files[i].stored_bytes == 3 && files[i].modified_s == 1600000000);
+        cr_expect(files[i].stored_bytes == 3 && files[i].modified_s == SCRATCH_MODIFIED_S);
         cr_assert(
             archive_writer_read_back(fixture.writer, files[i].payload_offset, text, 3, NULL) == 0);
         struct hash128 hash = hash128(text, 3);
@@ -101,17 +74,17 @@ Test(content_store, tells_where_the_bytes_are)
 /* What can happen to a file between the walk and the reading of it. */
 static void change_length(void)
 {
-    put_file("site/a", "longer");
+    scratch_file("site/a", "longer");
 }
 
 static void change_bytes(void)
 {
-    put_file("site/a", "two"); /* the same length and time: the inode's own time tells */
+    scratch_file("site/a", "two"); /* the same length and time: the inode's own time tells */
 }
 
 static void replace(void)
 {
-    put_file("site/new", "one");
+    scratch_file("site/new", "one");
     cr_assert(rename("site/new", "site/a") == 0);
 }
 
@@ -156,7 +129,7 @@ static void wait_for_new_time(const struct stat *status)
     struct stat now = *status;
     while (now.st_ctim.tv_sec == status->st_ctim.tv_sec &&
            now.st_ctim.tv_nsec == status->st_ctim.tv_nsec) {
-        put_file("probe", "");
+        scratch_file("probe", "");
         cr_assert(stat("probe", &now) == 0);
     }
 }
@@ -165,7 +138,7 @@ Test(content_store, file_that_changed_after_the_walk)
 {
     for (size_t i = 0; i < ARRAY_COUNT(changes); i++) {
         remove("site/a");
-        put_file("site/a", "one");
+        scratch_file("site/a", "one");
         struct fixture fixture;
         struct stored_file file;
         struct error error = {""};

@@ -1,64 +1,32 @@
 /* Loading releases into a running list: what is published, and that a failure changes nothing. */
 #include "server/loader.h"
 
-#include "packer/add.h"
+#include "samples.h"
+#include "scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { RETAIN = 3 };
 
-static char *root; /* of this test; also the working directory */
-
-static void put_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", path);
-    close(fd);
-}
-
 static void add(const char *archive_path, const char *text)
 {
-    FILE *messages = fopen("/dev/null", "w");
-    struct add_options options = {
-        .site_directory = "site", .archive_path = archive_path, .messages = messages};
-    char *index_path = NULL;
-    struct error error = {""};
-    put_file("site/a", text);
-    cr_assert(add_release(&options, &index_path, &error) == 0, "%s", error.text);
-    free(index_path);
-    fclose(messages);
+    scratch_file("site/a", text);
+    sample_pack(archive_path);
 }
 
 static void enter_scratch(void)
 {
-    const char *place = getenv("TMPDIR");
-    cr_assert(asprintf(&root, "%s/cairn-loader-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
-    cr_assert(mkdir("site", 0755) == 0);
+    scratch_enter();
     unsetenv("SOURCE_DATE_EPOCH");
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(loader, .init = enter_scratch, .fini = leave_scratch);
+TestSuite(loader, .init = enter_scratch, .fini = scratch_leave);
 
 struct fixture {
     struct publication publication;
@@ -179,11 +147,12 @@ static void make_bad_indexes(void)
     add("short.cairn", "four");
     cr_assert(unlink("lonely.cairn") == 0 && truncate("short.cairn", 128) == 0);
     cr_assert(rename("other.000001.idx", "site.000009.idx") == 0); /* beside the wrong archive */
-    cr_assert(symlink("missing", "dangling.idx") == 0);
+    scratch_link("missing", "dangling.idx");
     cr_assert(mkfifo("fifo.idx", 0644) == 0);
-    put_file("text.idx", "this is no index, and long enough to have a header of a hundred and "
-                         "twenty-eight bytes, which it does not have either, whatever is in it");
-    put_file("empty.idx", "");
+    scratch_file("text.idx",
+                 "this is no index, and long enough to have a header of a hundred and "
+                 "twenty-eight bytes, which it does not have either, whatever is in it");
+    scratch_file("empty.idx", "");
 }
 
 Test(loader, failure_changes_nothing)

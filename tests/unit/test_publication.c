@@ -2,13 +2,12 @@
 #include "site/publication.h"
 
 #include "common/mem.h"
-#include "packer/index_writer.h"
+#include "samples.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { SUBSCRIBERS = 3, LISTS = 3000, RETAIN = 3 };
@@ -30,16 +29,7 @@ static void store_init(struct store *store)
 static struct site *make_site(struct store *store, uint64_t release)
 {
     struct index_properties properties = {.release = release, .committed_bytes = 256};
-    struct index_writer *writer = index_writer_new();
-    struct index_image image;
-    cr_assert(index_writer_finish(writer, &properties, &image, NULL) == 0);
-    index_writer_free(writer);
-    void *map = mmap(NULL, image.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cr_assert(map != MAP_FAILED);
-    memcpy(map, image.bytes, image.count);
-    struct index *index = mem_zeroed(1, sizeof *index);
-    cr_assert(index_init(map, image.count, index, NULL) == 0);
-    free(image.bytes);
+    struct index *index = sample_index(index_writer_new(), &properties);
     return site_new(&store->undertaker, index, archive_ref(&store->archive),
                     mem_string("site.idx", 8), release, 0);
 }

@@ -1,50 +1,18 @@
 /* An index and its archive: found by name, and bound by what each says of the other. */
 #include "common/release.h"
 
-#include "packer/add.h"
+#include "samples.h"
+#include "scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *root; /* of this test, links followed; also the working directory */
-
-static void enter_scratch(void)
-{
-    const char *place = getenv("TMPDIR");
-    char *made;
-    cr_assert(asprintf(&made, "%s/cairn-release-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(made) != NULL && chdir(made) == 0);
-    root = realpath(made, NULL);
-    free(made);
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(release, .init = enter_scratch, .fini = leave_scratch);
-
-static void put_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", path);
-    close(fd);
-}
+TestSuite(release, .init = scratch_enter, .fini = scratch_leave);
 
 /* ---- names ---- */
 
@@ -80,19 +48,20 @@ static const struct {
     {"a b.000001.idx", NULL, "a.cairn", "a b.cairn"},
 };
 
-static void make_names(size_t row)
+/* In the working directory, `here`. */
+static void make_names(size_t row, const char *here)
 {
     char archives[128];
-    cr_assert(mkdir("folder", 0755) == 0 || errno == EEXIST);
-    put_file(names[row].index, "");
+    scratch_folder("folder");
+    scratch_file(names[row].index, "");
     snprintf(archives, sizeof archives, "%s", names[row].archives);
     for (char *name = strtok(archives, " "); name != NULL; name = strtok(NULL, " ")) {
-        put_file(name, "");
+        scratch_file(name, "");
     }
     if (names[row].link != NULL) {
         char target[512];
-        snprintf(target, sizeof target, "%s/%s", root, names[row].index);
-        cr_assert(symlink(target, names[row].link) == 0);
+        snprintf(target, sizeof target, "%s/%s", here, names[row].index);
+        scratch_link(target, names[row].link);
     }
 }
 
@@ -101,32 +70,31 @@ Test(release, archive_is_found_by_name)
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         char folder[32];
         snprintf(folder, sizeof folder, "row%zu", i);
-        cr_assert(mkdir(folder, 0755) == 0 && chdir(folder) == 0);
-        char *whole = root;
-        root = realpath(".", NULL);
-        make_names(i);
+        scratch_folder(folder);
+        cr_assert(chdir(folder) == 0);
+        char *here = realpath(".", NULL);
+        make_names(i, here);
         char *path = NULL;
         char wanted[512];
         struct error error = {""};
         const char *given = names[i].link != NULL ? names[i].link : names[i].index;
         cr_assert(release_archive_path(given, &path, &error) == 0, "%s", error.text);
-        snprintf(wanted, sizeof wanted, "%s/%s", root, names[i].found);
+        snprintf(wanted, sizeof wanted, "%s/%s", here, names[i].found);
         cr_expect(strcmp(path, wanted) == 0, "row %zu: %s", i, path);
         free(path);
-        free(root);
-        root = whole;
-        cr_assert(chdir(root) == 0);
+        free(here);
+        cr_assert(chdir(scratch_root()) == 0);
     }
 }
 
 Test(release, index_path_follows_links)
 {
-    put_file("site.000001.idx", "");
-    cr_assert(symlink("site.000001.idx", "site.idx") == 0);
+    scratch_file("site.000001.idx", "");
+    scratch_link("site.000001.idx", "site.idx");
     char *path = NULL;
     char wanted[512];
     cr_assert(release_index_path("./site.idx", &path, NULL) == 0);
-    snprintf(wanted, sizeof wanted, "%s/site.000001.idx", root);
+    snprintf(wanted, sizeof wanted, "%s/site.000001.idx", scratch_root());
     cr_expect(strcmp(path, wanted) == 0, "%s", path);
     free(path);
     path = NULL;
@@ -159,18 +127,6 @@ struct pair {
     struct archive *archive;
 };
 
-static void add(const char *archive_path)
-{
-    FILE *messages = fopen("/dev/null", "w");
-    struct add_options options = {
-        .site_directory = "site", .archive_path = archive_path, .messages = messages};
-    char *index_path = NULL;
-    struct error error = {""};
-    cr_assert(add_release(&options, &index_path, &error) == 0, "%s", error.text);
-    free(index_path);
-    fclose(messages);
-}
-
 static struct pair open_pair(const char *index_path, const char *archive_path)
 {
     struct pair pair;
@@ -189,12 +145,11 @@ static void close_pair(struct pair *pair)
 static void make_archives(void)
 {
     unsetenv("SOURCE_DATE_EPOCH");
-    cr_assert(mkdir("site", 0755) == 0);
-    put_file("site/a", "one");
-    add("a.cairn");
-    add("b.cairn");
-    put_file("site/a", "two");
-    add("a.cairn");
+    scratch_file("site/a", "one");
+    sample_pack("a.cairn");
+    sample_pack("b.cairn");
+    scratch_file("site/a", "two");
+    sample_pack("a.cairn");
 }
 
 static void expect_unbound(struct pair *pair, const char *says)

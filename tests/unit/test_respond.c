@@ -4,117 +4,46 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "http/h1_parse.h"
-#include "packer/index_writer.h"
+#include "samples.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum { SITES_MAX = 3, COMMITTED_BYTES = 4096, BODY_BYTES = 10 };
 
 /* ---- sites in memory ---- */
 
-static void *map_copy(const void *bytes, size_t count, size_t map_bytes)
+/* The name becomes part of the site's tags and of the one body of all its files. */
+static struct index *make_index(const char *words)
 {
-    void *map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cr_assert(map != MAP_FAILED);
-    memcpy(map, bytes, count);
-    return map;
-}
-
-/* What a site is made of. `name` becomes part of its tags and of the one body of all its files. */
-struct draft {
-    struct index_writer *writer;
-    uint32_t page_head;
-    char name;
+    char name = words[1];
     char head[64];
-};
-
-static struct representation_input form_of(const struct draft *draft)
-{
-    return (struct representation_input){
+    snprintf(head, sizeof head, "ETag: \"tag-%c\"\r\nContent-Length: %d\r\n", name, BODY_BYTES);
+    struct index_writer *writer = index_writer_new();
+    struct representation_input form = {
         .payload_offset = SUPERBLOCK_BYTES,
         .stored_bytes = BODY_BYTES,
-        .shared_head = draft->page_head,
-        .head = slice_of_string(draft->head),
+        .shared_head = index_writer_head(writer, SLICE("Content-Type: text/html\r\n"),
+                                         SLICE("Cache-Control: no-cache\r\n")),
+        .head = slice_of_string(head),
         .validator_bytes = sizeof "ETag: \"tag-x\"\r\n" - 1,
         .etag_bytes = sizeof "\"tag-x\"" - 1,
     };
-}
-
-/* One word of a site's description: a letter and a path. */
-static void put_word(const struct draft *draft, struct slice word)
-{
-    struct index_writer *writer = draft->writer;
-    struct slice path = slice_after(word, 1);
-    struct representation_input form = form_of(draft);
-    switch (word.bytes[0]) {
-    case 'F':
-        index_writer_file(writer, path, 0, &form, 1);
-        break;
-    case 'I':
-        index_writer_file(writer, path, ENTRY_IMMUTABLE, &form, 1);
-        break;
-    case 'N':
-        index_writer_not_found(writer, index_writer_file(writer, path, 0, &form, 1));
-        break;
-    case 'R':
-        index_writer_redirect(writer, path, 301, SLICE("/new/"),
-                              index_writer_head(writer, SLICE("Content-Length: 0\r\n"),
-                                                SLICE("Cache-Control: no-cache\r\n")));
-        break;
-    case 'G':
-        index_writer_tombstone(writer, path, 410);
-        break;
-    case 'T':
-        index_writer_tombstone(writer, path, 404);
-        break;
-    default:
-        cr_assert(false, "%.*s", (int)word.count, word.bytes);
-    }
-}
-
-static struct index *make_index(const char *words)
-{
-    struct draft draft = {.writer = index_writer_new(), .name = words[1]};
-    snprintf(draft.head, sizeof draft.head, "ETag: \"tag-%c\"\r\nContent-Length: %d\r\n",
-             draft.name, BODY_BYTES);
-    draft.page_head = index_writer_head(draft.writer, SLICE("Content-Type: text/html\r\n"),
-                                        SLICE("Cache-Control: no-cache\r\n"));
-    for (const char *at = words + 2; *at == ' ';) {
-        size_t count = strcspn(++at, " ");
-        put_word(&draft, (struct slice){at, count});
-        at += count;
-    }
+    sample_entries(writer, words + 2, &form);
     struct index_properties properties = {
         .flags = words[0] == 'O' ? INDEX_OVERLAY : 0,
-        .release = (uint64_t)draft.name,
+        .release = (uint64_t)name,
         .committed_bytes = COMMITTED_BYTES,
     };
-    struct index_image image;
-    struct error error = {""};
-    cr_assert(index_writer_finish(draft.writer, &properties, &image, &error) == 0);
-    index_writer_free(draft.writer);
-    struct index *index = mem_zeroed(1, sizeof *index);
-    int status =
-        index_init(map_copy(image.bytes, image.count, image.count), image.count, index, &error);
-    cr_assert(status == 0, "%s", error.text);
-    free(image.bytes);
-    return index;
+    return sample_index(writer, &properties);
 }
 
 static struct archive *make_archive(char name)
 {
     char body[SUPERBLOCK_BYTES + BODY_BYTES + 1] = "";
     snprintf(body + SUPERBLOCK_BYTES, BODY_BYTES + 1, "body of %c\n", name);
-    struct archive *archive = mem_zeroed(1, sizeof *archive);
-    atomic_init(&archive->references, 1);
-    archive->fd = -1;
-    archive->map = map_copy(body, sizeof body, COMMITTED_BYTES);
-    archive->map_bytes = COMMITTED_BYTES;
-    archive->path = mem_string("site.cairn", 10);
-    return archive;
+    return sample_archive(body, sizeof body, COMMITTED_BYTES);
 }
 
 struct fixture {
@@ -123,7 +52,7 @@ struct fixture {
 };
 
 /* Sites from words, the newest first: "S" for a snapshot or "O" for an overlay, a letter for its
- * name, then its entries. */
+ * name, then its entries (samples.h). */
 static void fixture_init(struct fixture *fixture, const char *const *stack)
 {
     cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);

@@ -2,58 +2,15 @@
 #include "site/site_list.h"
 
 #include "common/mem.h"
-#include "packer/index_writer.h"
+#include "samples.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum { SITES_MAX = 4 };
 
-static void *map_copy(const void *bytes, size_t count)
-{
-    void *map = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cr_assert(map != MAP_FAILED);
-    memcpy(map, bytes, count);
-    return map;
-}
-
-/* One word of a release's description: a letter and a path. */
-static void put_word(struct index_writer *writer, struct slice word)
-{
-    struct slice path = slice_after(word, 1);
-    struct representation_input form = {
-        .payload_offset = SUPERBLOCK_BYTES,
-        .shared_head = index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")),
-        .head = SLICE("ETag: \"x\"\r\n"),
-        .validator_bytes = 11,
-        .etag_bytes = 3,
-    };
-    switch (word.bytes[0]) {
-    case 'F': /* a file */
-        index_writer_file(writer, path, 0, &form, 1);
-        break;
-    case 'I': /* one with a fingerprint in its name */
-        index_writer_file(writer, path, ENTRY_IMMUTABLE, &form, 1);
-        break;
-    case 'N': /* the page for missing paths */
-        index_writer_not_found(writer, index_writer_file(writer, path, 0, &form, 1));
-        break;
-    case 'R': /* a redirect */
-        index_writer_redirect(writer, path, 301, SLICE("/"), form.shared_head);
-        break;
-    case 'T': /* a tombstone */
-        index_writer_tombstone(writer, path, 404);
-        break;
-    case 'G':
-        index_writer_tombstone(writer, path, 410);
-        break;
-    default:
-        cr_assert(false, "%.*s", (int)word.count, word.bytes);
-    }
-}
-
-/* A release from words: "S" for a snapshot or "O" for an overlay, then its entries. */
+/* A release from words: "S" for a snapshot or "O" for an overlay, then its entries
+ * (samples.h). */
 static struct site *make_site(struct undertaker *undertaker, const char *words, uint64_t release)
 {
     struct index_properties properties = {
@@ -62,26 +19,16 @@ static struct site *make_site(struct undertaker *undertaker, const char *words, 
         .committed_bytes = 256,
     };
     struct index_writer *writer = index_writer_new();
-    for (const char *at = words + 1; *at == ' ';) {
-        at++;
-        size_t count = strcspn(at, " ");
-        put_word(writer, (struct slice){at, count});
-        at += count;
-    }
-    struct index_image image;
-    cr_assert(index_writer_finish(writer, &properties, &image, NULL) == 0);
-    index_writer_free(writer);
-    struct index *index = mem_zeroed(1, sizeof *index);
-    struct error error = {""};
-    cr_assert(index_init(map_copy(image.bytes, image.count), image.count, index, &error) == 0, "%s",
-              error.text);
-    free(image.bytes);
-    struct archive *archive = mem_zeroed(1, sizeof *archive);
-    atomic_init(&archive->references, 1);
-    archive->fd = -1;
-    archive->map = map_copy("", 1);
-    archive->map_bytes = 1;
-    archive->path = mem_string("site.cairn", 10);
+    struct representation_input form = {
+        .payload_offset = SUPERBLOCK_BYTES,
+        .shared_head = index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")),
+        .head = SLICE("ETag: \"x\"\r\n"),
+        .validator_bytes = 11,
+        .etag_bytes = 3,
+    };
+    sample_entries(writer, words + 1, &form);
+    struct index *index = sample_index(writer, &properties);
+    struct archive *archive = sample_archive("", 1, 1);
     return site_new(undertaker, index, archive, mem_string("site.idx", 8), release, 0);
 }
 

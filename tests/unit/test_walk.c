@@ -1,62 +1,29 @@
 /* The files of a site directory: order, links, what is left out, and what fails the walk. */
 #include "packer/walk.h"
 
+#include "scratch.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char *root; /* of this test; also the working directory */
-
 static void enter_scratch(void)
 {
-    const char *place = getenv("TMPDIR");
-    cr_assert(asprintf(&root, "%s/cairn-walk-XXXXXX", place == NULL ? "/tmp" : place) > 0);
-    cr_assert(mkdtemp(root) != NULL && chdir(root) == 0);
-    cr_assert(mkdir("site", 0755) == 0 && mkdir("outside", 0755) == 0);
+    scratch_enter();
+    scratch_folder("site");
+    scratch_folder("outside");
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
+TestSuite(walk, .init = enter_scratch, .fini = scratch_leave);
 
-static void leave_scratch(void)
-{
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    free(root);
-}
-
-TestSuite(walk, .init = enter_scratch, .fini = leave_scratch);
-
-static void put_folder(const char *path)
-{
-    cr_assert(mkdir(path, 0755) == 0 || errno == EEXIST, "%s", path);
-}
-
-/* With the folders above it. */
+/* With its own path as its bytes. */
 static void put_file(const char *path)
 {
-    char folder[256];
-    for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
-        snprintf(folder, sizeof folder, "%.*s", (int)(at - path), path);
-        put_folder(folder);
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    cr_assert(fd >= 0 && write(fd, path, strlen(path)) == (ssize_t)strlen(path), "%s", path);
-    close(fd);
-}
-
-static void put_link(const char *target, const char *path)
-{
-    cr_assert(symlink(target, path) == 0, "%s", path);
+    scratch_file(path, path);
 }
 
 /* "a.html b/c.html; left out: d: why": what a walk found, as text. */
@@ -95,8 +62,8 @@ static const char *walked(const char *directory)
 Test(walk, empty_folder)
 {
     EXPECT_WALK("site", "");
-    put_folder("site/a");
-    put_folder("site/a/b");
+    scratch_folder("site/a");
+    scratch_folder("site/a/b");
     EXPECT_WALK("site", "");
 }
 
@@ -116,7 +83,7 @@ Test(walk, sorted_by_bytes_of_the_name)
 Test(walk, root_is_resolved)
 {
     put_file("site/a");
-    put_link("site", "link");
+    scratch_link("site", "link");
     struct walk walk;
     cr_assert(walk_init("link", &walk, NULL) == 0);
     char *wanted = realpath("site", NULL);
@@ -129,11 +96,11 @@ Test(walk, root_is_resolved)
 Test(walk, links_inside_are_followed)
 {
     put_file("site/real/a.html");
-    put_link("real/a.html", "site/to-file");
-    put_link("real", "site/to-folder");
-    put_link("to-file", "site/to-link");
+    scratch_link("real/a.html", "site/to-file");
+    scratch_link("real", "site/to-folder");
+    scratch_link("to-file", "site/to-link");
     char *target = realpath("site/real/a.html", NULL);
-    put_link(target, "site/absolute");
+    scratch_link(target, "site/absolute");
     free(target);
     EXPECT_WALK("site", "absolute real/a.html to-file to-folder/a.html to-link");
 }
@@ -143,14 +110,14 @@ Test(walk, links_that_lead_nowhere_good_are_left_out)
     put_file("site/a");
     put_file("outside/secret");
     put_file("site-b/near"); /* the name begins like the site's */
-    put_link("../outside/secret", "site/out-file");
-    put_link("../outside", "site/out-folder");
-    put_link("../site-b/near", "site/out-near");
-    put_link("/etc/passwd", "site/out-root");
-    put_link("missing", "site/dangling");
-    put_link("self", "site/self");
-    put_link("pong", "site/ping");
-    put_link("ping", "site/pong");
+    scratch_link("../outside/secret", "site/out-file");
+    scratch_link("../outside", "site/out-folder");
+    scratch_link("../site-b/near", "site/out-near");
+    scratch_link("/etc/passwd", "site/out-root");
+    scratch_link("missing", "site/dangling");
+    scratch_link("self", "site/self");
+    scratch_link("pong", "site/ping");
+    scratch_link("ping", "site/pong");
     EXPECT_WALK("site", "a; dangling: a link that leads nowhere"
                         "; out-file: a link that leads outside the site directory"
                         "; out-folder: a link that leads outside the site directory"
@@ -164,9 +131,9 @@ Test(walk, links_that_lead_nowhere_good_are_left_out)
 Test(walk, folder_loops_are_left_out)
 {
     put_file("site/a/b/file");
-    put_link(".", "site/a/here");
-    put_link("..", "site/a/b/up");
-    put_link("../..", "site/a/b/top");
+    scratch_link(".", "site/a/here");
+    scratch_link("..", "site/a/b/up");
+    scratch_link("../..", "site/a/b/top");
     EXPECT_WALK("site", "a/b/file; a/b/top: a link back to a folder that it is in"
                         "; a/b/up: a link back to a folder that it is in"
                         "; a/here: a link back to a folder that it is in");
@@ -180,7 +147,7 @@ Test(walk, version_control_is_left_out)
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         put_file(files[i]);
     }
-    put_folder("site/c");
+    scratch_folder("site/c");
     put_file("site/c/.git"); /* a file: that of a work tree */
     EXPECT_WALK("site", ".github/x .gitignore c/.git git/x; .bzr: version control"
                         "; .git: version control; .svn: version control; a/.hg: version control"
@@ -210,7 +177,7 @@ Test(walk, names_that_are_no_paths_fail_it)
         {"site/a/\xff", "a/\xff", "not UTF-8"},
         {"site/a/\xed\xa0\x80", "a/\xed", "not UTF-8"},
     };
-    put_folder("site/a");
+    scratch_folder("site/a");
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         put_file(rows[i].path);
         expect_failure("site", ERR_NAME, rows[i].named, rows[i].says);
@@ -225,7 +192,7 @@ Test(walk, neither_file_nor_folder_fails_it)
     cr_assert(mkfifo("site/pipe", 0644) == 0);
     expect_failure("site", ERR_FORMAT, "site/pipe", "neither a file nor a folder");
     cr_assert(rename("site/pipe", "site/real") == 0);
-    put_link("real", "site/by-link");
+    scratch_link("real", "site/by-link");
     expect_failure("site", ERR_FORMAT, "site/", "neither a file nor a folder");
 }
 

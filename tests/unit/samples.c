@@ -1,0 +1,114 @@
+#include "samples.h"
+
+#include "common/mem.h"
+#include "packer/add.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static void add_entry(struct index_writer *writer, struct slice word,
+                      const struct representation_input *form)
+{
+    struct slice path = slice_after(word, 1);
+    switch (word.bytes[0]) {
+    case 'F':
+        index_writer_file(writer, path, 0, form, 1);
+        break;
+    case 'I':
+        index_writer_file(writer, path, ENTRY_IMMUTABLE, form, 1);
+        break;
+    case 'N':
+        index_writer_not_found(writer, index_writer_file(writer, path, 0, form, 1));
+        break;
+    case 'R':
+        index_writer_redirect(writer, path, 301, SLICE("/new/"),
+                              index_writer_head(writer, SLICE("Content-Length: 0\r\n"),
+                                                SLICE("Cache-Control: no-cache\r\n")));
+        break;
+    case 'T':
+        index_writer_tombstone(writer, path, 404);
+        break;
+    case 'G':
+        index_writer_tombstone(writer, path, 410);
+        break;
+    default:
+        cr_assert(false, "%.*s", (int)word.count, word.bytes);
+    }
+}
+
+void sample_entries(struct index_writer *writer, const char *words,
+                    const struct representation_input *form)
+{
+    for (const char *at = words + strspn(words, " "); *at != '\0'; at += strspn(at, " ")) {
+        size_t count = strcspn(at, " ");
+        add_entry(writer, (struct slice){at, count}, form);
+        at += count;
+    }
+}
+
+static void *map_copy(const void *bytes, size_t count, size_t map_bytes)
+{
+    void *map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(map != MAP_FAILED);
+    memcpy(map, bytes, count);
+    return map;
+}
+
+struct index *sample_index(struct index_writer *writer, const struct index_properties *properties)
+{
+    struct index_image image;
+    struct error error = {""};
+    int status = index_writer_finish(writer, properties, &image, &error);
+    cr_assert(status == 0, "%s", error.text);
+    index_writer_free(writer);
+    struct index *index = mem_zeroed(1, sizeof *index);
+    void *map = map_copy(image.bytes, image.count, image.count);
+    status = index_init(map, image.count, index, &error);
+    cr_assert(status == 0, "%s", error.text);
+    free(image.bytes);
+    return index;
+}
+
+struct archive *sample_archive(const void *bytes, size_t count, size_t map_bytes)
+{
+    struct archive *archive = mem_zeroed(1, sizeof *archive);
+    atomic_init(&archive->references, 1);
+    archive->fd = -1;
+    archive->map = map_copy(bytes, count, map_bytes);
+    archive->map_bytes = map_bytes;
+    archive->path = mem_string("site.cairn", 10);
+    return archive;
+}
+
+struct record sample_record(struct archive_writer *writer, struct record record,
+                            const void *payload, size_t count)
+{
+    record.stored_bytes = count;
+    record.payload_hash = hash128(payload, count);
+    struct error error = {""};
+    int status = archive_writer_begin_record(writer, &record, &error);
+    if (status == 0) {
+        status = archive_writer_payload(writer, payload, count, &error);
+    }
+    if (status == 0) {
+        status = archive_writer_end_record(writer, &record, &error);
+    }
+    cr_assert(status == 0, "%s", error.text);
+    return record;
+}
+
+void sample_pack(const char *archive_path)
+{
+    FILE *messages = fopen("/dev/null", "w");
+    cr_assert(messages != NULL);
+    struct add_options options = {
+        .site_directory = "site", .archive_path = archive_path, .messages = messages};
+    char *index_path = NULL;
+    struct error error = {""};
+    int status = add_release(&options, &index_path, &error);
+    cr_assert(status == 0, "%s", error.text);
+    free(index_path);
+    fclose(messages);
+}

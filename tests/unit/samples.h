@@ -1,0 +1,37 @@
+/* What the tests of several modules feed them: indexes and archives in memory, made from words, and
+ * records and packs on disk. The parts are real: the packer's own functions make them. What goes
+ * wrong aborts the test. */
+#ifndef CAIRN_TESTS_SAMPLES_H
+#define CAIRN_TESTS_SAMPLES_H
+
+#include "common/archive.h"
+#include "common/index.h"
+#include "packer/archive_writer.h"
+#include "packer/index_writer.h"
+
+/* ---- in memory ---- */
+
+/* Adds an entry for each word, a letter and a path: "F/a" a file, "I/a" one with a fingerprint in
+ * its name, "N/a" the page for missing paths, "R/a" a redirect to /new/, "T/a" a tombstone (404),
+ * "G/a" one that says gone (410). All files are of the one form. Words are separated by spaces. */
+void sample_entries(struct index_writer *writer, const char *words,
+                    const struct representation_input *form);
+
+/* Finishes and frees the writer. The index has a mapping of its own, so that a use after its end is
+ * a fault; the caller closes it with index_close(), or gives it to a site. */
+struct index *sample_index(struct index_writer *writer, const struct index_properties *properties);
+
+/* An archive of these bytes and zeros up to map_bytes, without a file and without a superblock that
+ * anybody has checked. One reference, the caller's. */
+struct archive *sample_archive(const void *bytes, size_t count, size_t map_bytes);
+
+/* ---- on disk ---- */
+
+/* Appends a record: kind, path and modified_s are the caller's, the rest is filled in. */
+struct record sample_record(struct archive_writer *writer, struct record record,
+                            const void *payload, size_t count);
+
+/* Packs the folder "site" into an archive, without messages. */
+void sample_pack(const char *archive_path);
+
+#endif
