@@ -414,8 +414,8 @@ enum h1_result h1_parse(struct slice input, struct request *out_request, unsigne
     struct slice rest = input;
     struct slice line;
     *out_status = 400;
-    if (slice_starts_with(rest, SLICE("\r\n"))) {
-        rest = slice_after(rest, 2); /* one empty line before a request (RFC 9112 §2.2) */
+    while (slice_starts_with(rest, SLICE("\r\n"))) {
+        rest = slice_after(rest, 2); /* empty lines before a request (RFC 9112 §2.2) */
     }
     if (!starts_like_a_request(rest)) {
         return H1_BAD;

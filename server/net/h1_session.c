@@ -213,6 +213,16 @@ static void linger(struct turn *turn, struct conn *conn)
     conn_set_state(&turn->conns, conn, CONN_LINGERING);
 }
 
+/* Line ends behind a request, which some clients send, begin no other (RFC 9112 §2.2): a connection
+ * that has nothing else is idle. */
+static struct slice without_empty_lines(struct slice input)
+{
+    while (slice_starts_with(input, SLICE("\r\n"))) {
+        input = slice_after(input, 2);
+    }
+    return input;
+}
+
 /* Serves the input until it is used up, incomplete, or the socket is full. */
 static void serve_input(struct turn *turn, struct conn *conn, struct slice input)
 {
@@ -234,6 +244,7 @@ static void serve_input(struct turn *turn, struct conn *conn, struct slice input
     } else if (conn->close_after) {
         linger(turn, conn);
     } else {
+        input = without_empty_lines(input);
         keep_input(turn, conn, input);
         conn_set_state(&turn->conns, conn, input.count > 0 ? CONN_HEAD : CONN_IDLE);
         if (!conn_watch(&turn->conns, conn, EPOLLIN)) {

@@ -220,7 +220,7 @@ static const struct {
     BAD("\0", 400),
     BAD(" ", 400),
     BAD("\n", 400),
-    BAD("\r\n\r\n", 400),
+    BAD("\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400),
     BAD("\r\n ", 400),
     BAD("\rGET / HTTP/1.1\r\n" HOST END, 400),
     BAD("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),

@@ -472,6 +472,16 @@ class TestPersistence(Http):
             self.expect_page(answer, PAGE)
             self.assertIsNone(answer["Connection"])
 
+    def test_empty_lines_between_requests(self):
+        """RFC 9112 2.2: before a request line they are passed over, however they arrive."""
+        client = self.client()
+        for lines in ("\r\n", "\r\n\r\n\r\n", "\r\n" * 500):
+            self.expect_page(client.get("/"), PAGE)
+            client.send(lines.encode())
+        for byte in b"\r\n\r\n":
+            client.send(bytes([byte]))
+        self.expect_page(client.get("/"), PAGE)
+
     def test_connection_close(self):
         for value in ("close", "Close", "foo, close", "keep-alive, close", "close,foo"):
             client = self.client()
