@@ -132,6 +132,19 @@ bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
     return false;
 }
 
+bool archive_resync(const struct archive *archive, uint64_t end, uint64_t *offset)
+{
+    struct record record;
+    const char *why;
+    for (uint64_t at = format_align(*offset + 1); at < end; at += FORMAT_ALIGNMENT) {
+        if (record_decode(archive->map, end, at, archive->superblock.uuid, &record, &why) == 0) {
+            *offset = at;
+            return true;
+        }
+    }
+    return false;
+}
+
 int archive_next_record(const struct archive *archive, const struct commit *commit,
                         uint64_t *offset, struct record *out_record, const char **why)
 {

@@ -44,6 +44,10 @@ uint64_t archive_file_bytes(const struct archive *archive);
 bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
                          struct commit *out_commit, uint64_t *out_end_offset);
 
+/* After damage: the next place behind *offset, before `end`, where a record starts that is whole
+ * but for its payload. False if there is none. Takes time in proportion to what is skipped. */
+bool archive_resync(const struct archive *archive, uint64_t end, uint64_t *offset);
+
 /* Walks the records of one commit, first to last, the commit record excluded. Start with
  * *offset = commit->begin_offset. Returns 1 with a record, 0 at the end, a negative code with *why
  * at bytes that are no record. */

@@ -36,10 +36,26 @@ enum record_kind {
     RECORD_ALIAS = 2,   /* a path whose bytes another record holds */
     RECORD_GONE = 3,    /* a path that the release no longer has */
     RECORD_COMMIT = 4,  /* ends a release */
+    RECORD_VARIANT = 5, /* a coded form of a content; or, as identity, that none is worth it */
+    RECORD_OPTIONS = 6, /* how the release's index was made from its files, when that changed */
 };
 
+/* How content is stored: as it is, or in a content coding (RFC 9110 §8.4.1). */
 enum codec {
     CODEC_IDENTITY = 0,
+    CODEC_GZIP = 1, /* RFC 1952 */
+    CODEC_BR = 2,   /* RFC 7932 */
+    CODEC_ZSTD = 3, /* RFC 8878 */
+    CODEC_COUNT,
+};
+
+/* What was spent on a coded form; ordered. */
+enum effort {
+    EFFORT_NONE,
+    EFFORT_FAST,
+    EFFORT_DEFAULT,
+    EFFORT_MAX,
+    EFFORT_COUNT,
 };
 
 /* ---- index ---- */
@@ -68,6 +84,7 @@ enum section_id {
     SECTION_REPRESENTATIONS = 3,
     SECTION_HEADS = 4,
     SECTION_TEXT = 5,
+    SECTION_RULES = 6,
 };
 
 enum section_flag {
@@ -75,30 +92,42 @@ enum section_flag {
 };
 
 enum entry_kind {
-    ENTRY_FILE = 1,      /* has representations; status 200 */
-    ENTRY_REDIRECT = 2,  /* status 301; the target is its first head; the query is kept */
+    ENTRY_FILE = 1,      /* has representations; status 200, or 404 or 410 where a rule says so */
+    ENTRY_REDIRECT = 2,  /* status 301, 302, 303, 307 or 308; has a target */
     ENTRY_TOMBSTONE = 3, /* ends the search: status 404 or 410 */
 };
 
 enum entry_flag {
-    ENTRY_IMMUTABLE = 1, /* the name tells the content: older releases still answer for it */
-    ENTRY_DERIVED = 2,   /* made by the packer from another file: not a file of the tree */
-    ENTRY_FLAGS_KNOWN = ENTRY_IMMUTABLE | ENTRY_DERIVED,
+    ENTRY_IMMUTABLE = 1,  /* the name tells the content: older releases still answer for it */
+    ENTRY_DERIVED = 2,    /* made by the packer from another file: not a file of the tree */
+    ENTRY_ASK_RULES = 4,  /* a rule that depends on the request may win: ask them first */
+    ENTRY_KEEP_QUERY = 8, /* of a redirect: the request's query is appended to the target */
+    ENTRY_FLAGS_KNOWN = ENTRY_IMMUTABLE | ENTRY_DERIVED | ENTRY_ASK_RULES | ENTRY_KEEP_QUERY,
 };
+
+enum { DIGEST_BYTES = 32 }; /* SHA-256, FIPS 180-4 */
 
 /* One stored form of a file's content. Offsets in the archive are bytes, in the text units of 8. */
 struct index_representation {
     uint64_t payload_offset; /* in the archive */
     uint64_t stored_bytes;
-    uint32_t head_at;         /* its own part of the response head, in the text */
-    uint32_t shared_head;     /* the other part: a row of the heads section */
-    uint16_t head_bytes;      /* ETag, Last-Modified, Content-Length, each with CRLF */
-    uint16_t validator_bytes; /* how much of that a 304 repeats: all before Content-Length */
-    uint8_t codec;            /* enum codec */
-    uint8_t etag_bytes;       /* the tag with its quotes, behind "ETag: " */
+    uint32_t digest_at;    /* SHA-256 of the stored bytes, in the text */
+    uint32_t head;         /* a row of the heads section */
+    uint32_t modified_low; /* Unix time of the file as published, 40 bits; 0: unknown */
+    uint8_t modified_high;
+    uint8_t codec; /* enum codec */
     uint16_t reserved;
 };
 _Static_assert(sizeof(struct index_representation) == 32, "docs/format.md");
+
+/* Where a redirect leads. */
+struct index_target {
+    uint32_t text_at; /* the value of Location, percent-encoded */
+    uint32_t head;
+    uint16_t bytes;
+    uint16_t reserved[11];
+};
+_Static_assert(sizeof(struct index_target) == 32, "docs/format.md");
 
 /* One path, at the position that the hash function gives. A cache line. */
 struct index_entry {
@@ -111,7 +140,10 @@ struct index_entry {
     uint8_t flags; /* enum entry_flag */
     uint8_t representation_count;
     uint8_t reserved;
-    struct index_representation first; /* identity; of a redirect, only its heads */
+    union {
+        struct index_representation first; /* of a file: identity */
+        struct index_target target;        /* of a redirect */
+    };
 };
 _Static_assert(sizeof(struct index_entry) == 64, "docs/format.md");
 
@@ -119,14 +151,50 @@ _Static_assert(sizeof(struct index_entry) == 64, "docs/format.md");
  * behind the other in the text. */
 struct index_head {
     uint32_t text_at;
-    uint16_t entity_bytes; /* describes the body: Content-Type; not repeated by a 304 */
-    uint16_t policy_bytes; /* Accept-Ranges, Cache-Control: 200 and 304 alike */
+    uint16_t entity_bytes; /* describes the body: Content-Type, Content-Encoding; not on a 304 */
+    uint16_t policy_bytes; /* Vary, Cache-Control and what a site adds: 200 and 304 alike */
     uint64_t reserved;
 };
 _Static_assert(sizeof(struct index_head) == 16, "docs/format.md");
 
-/* `ETag: ` stands before the tag in a representation's own head. */
-enum { ETAG_FIELD_BYTES = 6 };
+enum rule_kind {
+    RULE_ROUTE = 1,  /* where a path leads: a redirect, a rewrite, a page with a status */
+    RULE_FIELDS = 2, /* field lines for answers that are no file's: missing paths, redirects */
+};
+
+enum rule_flag {
+    RULE_FORCED = 1,     /* wins over what is there; else only for a path that is missing */
+    RULE_NAVIGATION = 2, /* only for a browser that goes to a page, never for an asset */
+    RULE_KEEP_QUERY = 4, /* the request's query is appended to the target */
+    RULE_OVERRIDES = 8,  /* RULE_FIELDS: fields replace those of earlier rules; else they add */
+    RULE_FLAGS_KNOWN = RULE_FORCED | RULE_NAVIGATION | RULE_KEEP_QUERY | RULE_OVERRIDES,
+};
+
+/* A rule that could not be resolved into entries. In order: the first that matches decides
+ * (RULE_ROUTE), all that match apply (RULE_FIELDS). Texts are patterns and templates as
+ * common/pattern.h reads them. */
+struct index_rule {
+    uint32_t pattern_at;
+    uint32_t host_at;   /* a pattern for the request's host; empty: any */
+    uint32_t query_at;  /* conditions, "key=value" joined by '&', a value of 0x02 is captured */
+    uint32_t target_at; /* a template: the target, or the field lines */
+    uint16_t pattern_bytes;
+    uint16_t host_bytes;
+    uint16_t query_bytes;
+    uint16_t target_bytes;
+    uint32_t head; /* of a redirect: a row of the heads section */
+    uint16_t status;
+    uint8_t kind;          /* enum rule_kind */
+    uint8_t flags;         /* enum rule_flag */
+    uint8_t pattern_flags; /* enum pattern_flag */
+    uint8_t reserved[15];
+};
+_Static_assert(sizeof(struct index_rule) == 48, "docs/format.md");
+
+static inline int64_t representation_modified_s(const struct index_representation *representation)
+{
+    return (int64_t)((uint64_t)representation->modified_high << 32 | representation->modified_low);
+}
 
 static inline uint64_t format_align(uint64_t offset)
 {

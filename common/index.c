@@ -1,6 +1,5 @@
 #include "common/index.h"
 
-#include "common/http_date.h"
 #include "common/mem.h"
 #include "common/path.h"
 #include "common/wire.h"
@@ -26,6 +25,7 @@ static const char *const section_names[] = {
     [SECTION_REPRESENTATIONS] = "representations",
     [SECTION_HEADS] = "heads",
     [SECTION_TEXT] = "text",
+    [SECTION_RULES] = "rules",
 };
 enum { SECTIONS_KNOWN = ARRAY_COUNT(section_names) };
 
@@ -76,8 +76,9 @@ static int decode_header(const uint8_t *bytes, uint64_t count, struct index *ind
     index->immutable_count = wire_u32(&reader);
     header->section_count = wire_u32(&reader);
     header->salt = wire_u64(&reader);
+    index->not_found_depth = wire_u32(&reader);
+    index->rule_count = wire_u32(&reader);
     struct wire_reader reserved = reader;
-    wire_u64(&reader);
     wire_u64(&reader);
     wire_u64(&reader);
     uint64_t checksum = wire_u64(&reader);
@@ -98,7 +99,7 @@ static int decode_header(const uint8_t *bytes, uint64_t count, struct index *ind
     if (checksum != actual) {
         return error_set(error, ERR_DAMAGED, "the header has a wrong checksum");
     }
-    wire_reserved(&reserved, 24);
+    wire_reserved(&reserved, 16);
     if (!wire_ok(&reserved) || (index->flags & ~(uint32_t)INDEX_FLAGS_KNOWN) != 0) {
         return error_set(error, ERR_FORMAT, "the header sets reserved bits");
     }
@@ -195,8 +196,10 @@ static int adopt_sections(const struct section *sections, const struct header *h
         {SECTION_ENTRIES, sizeof(struct index_entry)},
         {SECTION_REPRESENTATIONS, sizeof(struct index_representation)},
         {SECTION_HEADS, sizeof(struct index_head)},
+        {SECTION_RULES, sizeof(struct index_rule)},
     };
-    const uint32_t counts[] = {index->entry_count, index->more_count, index->head_count};
+    const uint32_t counts[] = {index->entry_count, index->more_count, index->head_count,
+                               index->rule_count};
     for (size_t i = 0; i < ARRAY_COUNT(tables); i++) {
         if (sections[tables[i].id].count != (uint64_t)counts[i] * tables[i].row_bytes) {
             return error_set(error, ERR_FORMAT, "section %s: its length contradicts the count",
@@ -206,6 +209,7 @@ static int adopt_sections(const struct section *sections, const struct header *h
     index->entries = (const void *)sections[SECTION_ENTRIES].bytes;
     index->more = (const void *)sections[SECTION_REPRESENTATIONS].bytes;
     index->heads = (const void *)sections[SECTION_HEADS].bytes;
+    index->rules = (const void *)sections[SECTION_RULES].bytes;
     index->text = (const char *)sections[SECTION_TEXT].bytes;
     index->text_bytes = sections[SECTION_TEXT].count;
     const struct section *function = &sections[SECTION_HASH_FUNCTION];
@@ -229,15 +233,13 @@ static const char *representation_problem(const struct index *index,
         representation->stored_bytes > index->committed_bytes - representation->payload_offset) {
         return "its bytes lie outside the committed archive";
     }
-    if (!is_inside_text(index, representation->head_at, representation->head_bytes) ||
-        representation->validator_bytes > representation->head_bytes ||
-        ETAG_FIELD_BYTES + representation->etag_bytes > representation->validator_bytes) {
-        return "its head lies outside the text";
+    if (!is_inside_text(index, representation->digest_at, DIGEST_BYTES)) {
+        return "its digest lies outside the text";
     }
-    if (representation->shared_head >= index->head_count) {
-        return "its shared head does not exist";
+    if (representation->head >= index->head_count) {
+        return "its head does not exist";
     }
-    if (representation->codec != CODEC_IDENTITY) {
+    if (representation->codec >= CODEC_COUNT) {
         return "its content coding is not known here";
     }
     return representation->reserved == 0 ? NULL : "reserved bits are set";
@@ -252,22 +254,34 @@ static const char *file_problem(const struct index *index, const struct index_en
     if (entry->more_first > index->more_count || more > index->more_count - entry->more_first) {
         return "its representations lie outside their section";
     }
-    return entry->status == 200 ? representation_problem(index, &entry->first)
-                                : "a file with a status other than 200";
+    if (entry->status != 200 && entry->status != 404 && entry->status != 410) {
+        return "a file with a status other than 200, 404 and 410";
+    }
+    if (entry->first.codec != CODEC_IDENTITY) {
+        return "its first representation is not identity";
+    }
+    return representation_problem(index, &entry->first);
+}
+
+static bool is_redirect_status(unsigned status) /* RFC 9110 §15.4 */
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
 static const char *redirect_problem(const struct index *index, const struct index_entry *entry)
 {
-    bool is_redirect = entry->status == 301 || entry->status == 302 || entry->status == 303 ||
-                       entry->status == 307 || entry->status == 308; /* RFC 9110 §15.4 */
-    if (!is_redirect) {
+    static const struct index_target none;
+    const struct index_target *target = &entry->target;
+    if (!is_redirect_status(entry->status)) {
         return "a redirect with a status that is none";
     }
-    if (!is_inside_text(index, entry->first.head_at, entry->first.head_bytes) ||
-        entry->first.head_bytes == 0) {
+    if (!is_inside_text(index, target->text_at, target->bytes) || target->bytes == 0) {
         return "its target lies outside the text";
     }
-    return entry->first.shared_head < index->head_count ? NULL : "its shared head does not exist";
+    if (memcmp(target->reserved, none.reserved, sizeof none.reserved) != 0) {
+        return "reserved bits are set";
+    }
+    return target->head < index->head_count ? NULL : "its head does not exist";
 }
 
 static const char *entry_problem(const struct index *index, const struct index_entry *entry)
@@ -278,6 +292,9 @@ static const char *entry_problem(const struct index *index, const struct index_e
     }
     if ((entry->flags & ~ENTRY_FLAGS_KNOWN) != 0 || entry->reserved != 0) {
         return "reserved bits are set";
+    }
+    if (entry->kind != ENTRY_FILE && entry->representation_count != 0) {
+        return "representations of what is no file";
     }
     switch (entry->kind) {
     case ENTRY_FILE:
@@ -291,6 +308,48 @@ static const char *entry_problem(const struct index *index, const struct index_e
     default:
         return "its kind is not known here";
     }
+}
+
+static const char *rule_problem(const struct index *index, const struct index_rule *rule)
+{
+    static const struct index_rule none;
+    if (!is_inside_text(index, rule->pattern_at, rule->pattern_bytes) ||
+        !is_inside_text(index, rule->host_at, rule->host_bytes) ||
+        !is_inside_text(index, rule->query_at, rule->query_bytes) ||
+        !is_inside_text(index, rule->target_at, rule->target_bytes)) {
+        return "its text lies outside the text";
+    }
+    if (rule->head >= index->head_count && (rule->head != 0 || is_redirect_status(rule->status))) {
+        return "its head does not exist";
+    }
+    if ((rule->flags & ~RULE_FLAGS_KNOWN) != 0 ||
+        memcmp(rule->reserved, none.reserved, sizeof none.reserved) != 0) {
+        return "reserved bits are set";
+    }
+    if (rule->kind == RULE_FIELDS) {
+        return rule->status == 0 ? NULL : "field lines with a status";
+    }
+    if (rule->kind != RULE_ROUTE) {
+        return "its kind is not known here";
+    }
+    bool is_page = rule->status == 200 || rule->status == 404 || rule->status == 410;
+    if (!is_page && !is_redirect_status(rule->status)) {
+        return "a status that no rule has";
+    }
+    return rule->target_bytes > 0 || rule->status == 404 || rule->status == 410
+               ? NULL
+               : "it leads nowhere";
+}
+
+static int check_rules(const struct index *index, struct error *error)
+{
+    for (uint32_t i = 0; i < index->rule_count; i++) {
+        const char *problem = rule_problem(index, &index->rules[i]);
+        if (problem != NULL) {
+            return error_set(error, ERR_FORMAT, "rule %" PRIu32 ": %s", i, problem);
+        }
+    }
+    return 0;
 }
 
 /* Every reference that a look-up will follow, so that look-ups need not ask. */
@@ -326,7 +385,7 @@ static int check_tables(const struct index *index, struct error *error)
          index->entries[index->not_found_entry - 1].kind != ENTRY_FILE)) {
         return error_set(error, ERR_FORMAT, "the page for missing paths is no file");
     }
-    return 0;
+    return check_rules(index, error);
 }
 
 int index_init(const void *bytes, uint64_t count, struct index *out_index, struct error *error)
@@ -435,29 +494,14 @@ const struct index_representation *index_representation(const struct index *inde
     return row < index->more_count ? &index->more[row] : NULL;
 }
 
-struct index_head_text index_head(const struct index *index,
-                                  const struct index_representation *representation)
+struct index_head_text index_head(const struct index *index, uint32_t row)
 {
-    struct index_head_text text;
-    struct slice own = index_text(index, representation->head_at, representation->head_bytes);
-    size_t validator_bytes = representation->validator_bytes;
-    if (validator_bytes > own.count) {
-        validator_bytes = own.count;
-    }
-    text.validator = (struct slice){own.bytes, validator_bytes};
-    text.length = slice_after(own, validator_bytes);
-    text.etag = slice_after(text.validator, ETAG_FIELD_BYTES);
-    if (text.etag.count > representation->etag_bytes) {
-        text.etag.count = representation->etag_bytes;
-    }
-    uint32_t row = representation->shared_head;
-    struct index_head none = {0};
+    static const struct index_head none;
     const struct index_head *head = row < index->head_count ? &index->heads[row] : &none;
-    text.entity = index_text(index, head->text_at, head->entity_bytes);
     struct slice both =
         index_text(index, head->text_at, (size_t)head->entity_bytes + head->policy_bytes);
-    text.policy = slice_after(both, head->entity_bytes);
-    return text;
+    struct slice policy = slice_after(both, head->entity_bytes);
+    return (struct index_head_text){{both.bytes, both.count - policy.count}, policy};
 }
 
 /* ---- what only `verify` asks ---- */
@@ -478,25 +522,18 @@ static bool is_field_lines(struct slice text)
     return text.bytes[text.count - 1] == '\n';
 }
 
-static const char *head_problem(const struct index *index,
-                                const struct index_representation *representation)
+static const char *head_problem(const struct index *index, uint32_t row)
 {
-    struct index_head_text head = index_head(index, representation);
-    char length[64];
-    int count = snprintf(length, sizeof length, "Content-Length: %" PRIu64 "\r\n",
-                         representation->stored_bytes);
-    if (!slice_equal(head.length, (struct slice){length, (size_t)count})) {
-        return "its head does not tell its stored length";
-    }
-    if (!slice_starts_with(head.validator, SLICE("ETag: \"")) || head.etag.count < 3 ||
-        head.etag.bytes[head.etag.count - 1] != '"') {
-        return "its head has no strong entity tag";
-    }
-    if (!is_field_lines(head.entity) || !is_field_lines(head.policy) ||
-        !is_field_lines(head.validator)) {
-        return "its head is not made of field lines";
-    }
-    return NULL;
+    struct index_head_text head = index_head(index, row);
+    return is_field_lines(head.entity) && is_field_lines(head.policy)
+               ? NULL
+               : "its head is not made of field lines";
+}
+
+static bool has_line_end(struct slice text)
+{
+    return memchr(text.bytes, '\r', text.count) != NULL ||
+           memchr(text.bytes, '\n', text.count) != NULL;
 }
 
 static const char *deep_problem(const struct index *index, uint32_t position)
@@ -515,14 +552,18 @@ static const char *deep_problem(const struct index *index, uint32_t position)
         return "its path does not lead to it";
     }
     for (unsigned i = 0; i < entry->representation_count; i++) {
-        const char *problem = head_problem(index, index_representation(index, entry, i));
+        const struct index_representation *form = index_representation(index, entry, i);
+        const char *problem =
+            form == NULL ? "it is being changed" : head_problem(index, form->head);
         if (problem != NULL) {
             return problem;
         }
     }
-    struct slice target_head = index_text(index, entry->first.head_at, entry->first.head_bytes);
-    if (entry->kind == ENTRY_REDIRECT && memchr(target_head.bytes, '\r', target_head.count)) {
-        return "its target is not one line";
+    if (entry->kind == ENTRY_REDIRECT) {
+        if (has_line_end(index_text(index, entry->target.text_at, entry->target.bytes))) {
+            return "its target is not one line";
+        }
+        return head_problem(index, entry->target.head);
     }
     return NULL;
 }

@@ -28,13 +28,16 @@ struct index {
     uint32_t more_count;
     uint32_t head_count;
     uint32_t immutable_count;
-    uint32_t not_found_entry; /* 1 + position of the 404 page; 0: none */
-    struct hash128 checksum;  /* of header and section table, so of everything */
+    uint32_t not_found_entry; /* 1 + position of the 404 page of the root; 0: none */
+    uint32_t not_found_depth; /* folders above the deepest other 404.html; 0: there is no other */
+    uint32_t rule_count;
+    struct hash128 checksum; /* of header and section table, so of everything */
     /* sections */
     struct mphf mphf;
     const struct index_entry *entries;
     const struct index_representation *more;
     const struct index_head *heads;
+    const struct index_rule *rules;
     const char *text;
     uint64_t text_bytes;
 };
@@ -71,17 +74,23 @@ static inline struct slice index_path(const struct index *index, const struct in
 const struct index_representation *
 index_representation(const struct index *index, const struct index_entry *entry, unsigned i);
 
-/* A representation's response head, in three runs of complete field lines. */
+/* The stored part of a response head, in two runs of complete field lines. ETag, Last-Modified and
+ * Content-Length are written from the representation (validators.h). */
 struct index_head_text {
-    struct slice entity;    /* Content-Type */
-    struct slice policy;    /* Accept-Ranges, Cache-Control */
-    struct slice validator; /* ETag, Last-Modified */
-    struct slice length;    /* Content-Length */
-    struct slice etag;      /* the tag alone, with its quotes */
+    struct slice entity; /* Content-Type, Content-Encoding */
+    struct slice policy; /* Vary, Accept-Ranges, Cache-Control */
 };
 
-struct index_head_text index_head(const struct index *index,
-                                  const struct index_representation *representation);
+/* Of a row of the heads section, as representations, targets and rules name it. */
+struct index_head_text index_head(const struct index *index, uint32_t row);
+
+/* SHA-256 of the representation's stored bytes: DIGEST_BYTES, or NULL if it lies outside. */
+static inline const uint8_t *index_digest(const struct index *index,
+                                          const struct index_representation *representation)
+{
+    struct slice digest = index_text(index, representation->digest_at, DIGEST_BYTES);
+    return digest.count == DIGEST_BYTES ? (const uint8_t *)digest.bytes : NULL;
+}
 
 /* What `load` does not check because nothing depends on it: that every path is canonical and where
  * the hash function says, that hashes are those of the paths, and that heads are well-formed and

@@ -72,14 +72,30 @@ void record_encode(const struct record *record, const uint8_t uuid[UUID_BYTES],
     wire_put_u32(&writer, RECORD_MAGIC);
     wire_put_u8(&writer, (uint8_t)record->kind);
     wire_put_u8(&writer, (uint8_t)record->codec);
-    wire_put_u16(&writer, 0);
+    wire_put_u8(&writer, (uint8_t)record->effort);
+    wire_put_u8(&writer, 0);
     wire_put_u32(&writer, (uint32_t)record->path.count);
     wire_put_u32(&writer, 0);
     wire_put_u64(&writer, record->stored_bytes);
     wire_put_i64(&writer, record->modified_s);
     wire_put(&writer, record->payload_hash.bytes, HASH128_BYTES);
-    wire_put_u64(&writer, 0);
+    wire_put_u64(&writer, record->source_offset);
     wire_put_u64(&writer, header_checksum(out, record->path, uuid, record->offset));
+}
+
+/* Only a variant has a coding, an effort and a source, and it stands behind its source. */
+static bool is_consistent(const struct record *record)
+{
+    if (record->kind != RECORD_VARIANT) {
+        return record->codec == CODEC_IDENTITY && record->effort == EFFORT_NONE &&
+               record->source_offset == 0;
+    }
+    bool has_payload = record->codec != CODEC_IDENTITY;
+    return record->codec < CODEC_COUNT && record->effort > EFFORT_NONE &&
+           record->effort < EFFORT_COUNT && record->source_offset >= SUPERBLOCK_BYTES &&
+           record->source_offset < record->offset &&
+           record->source_offset % FORMAT_ALIGNMENT == 0 &&
+           (has_payload || record->stored_bytes == 0);
 }
 
 int record_decode(const uint8_t *archive, uint64_t limit, uint64_t offset,
@@ -94,14 +110,15 @@ int record_decode(const uint8_t *archive, uint64_t limit, uint64_t offset,
     uint32_t magic = wire_u32(&reader);
     uint8_t kind = wire_u8(&reader);
     uint8_t codec = wire_u8(&reader);
-    wire_reserved(&reader, 2);
+    uint8_t effort = wire_u8(&reader);
+    wire_reserved(&reader, 1);
     uint32_t path_bytes = wire_u32(&reader);
     wire_reserved(&reader, 4);
     struct record record = {.offset = offset};
     record.stored_bytes = wire_u64(&reader);
     record.modified_s = wire_i64(&reader);
     wire_read(&reader, record.payload_hash.bytes, HASH128_BYTES);
-    wire_reserved(&reader, 8);
+    record.source_offset = wire_u64(&reader);
     uint64_t checksum = wire_u64(&reader);
     if (magic != RECORD_MAGIC) {
         return ERR_FORMAT;
@@ -116,11 +133,16 @@ int record_decode(const uint8_t *archive, uint64_t limit, uint64_t offset,
         return ERR_DAMAGED;
     }
     *why = "a record is of a kind that is not known here";
-    if (kind < RECORD_CONTENT || kind > RECORD_COMMIT || codec != CODEC_IDENTITY) {
+    if (kind < RECORD_CONTENT || kind > RECORD_OPTIONS) {
         return ERR_VERSION;
     }
     record.kind = (enum record_kind)kind;
     record.codec = (enum codec)codec;
+    record.effort = (enum effort)effort;
+    *why = "a record's fields contradict its kind";
+    if (!is_consistent(&record)) {
+        return ERR_FORMAT;
+    }
     *why = "a record reaches past the end";
     if (record.stored_bytes > limit) {
         return ERR_DAMAGED;

@@ -20,11 +20,13 @@ int superblock_decode(const void *bytes, size_t count, struct superblock *out_su
 struct record {
     uint64_t offset; /* of the header in the archive, a multiple of 64 */
     enum record_kind kind;
-    enum codec codec;
-    struct slice path; /* of the mapping, when decoded */
+    enum codec codec;   /* of the payload; of a variant without one: identity */
+    enum effort effort; /* of a variant: what was spent on it */
+    struct slice path;  /* of the mapping, when decoded */
     uint64_t stored_bytes;
     int64_t modified_s; /* the file's time, as published */
     struct hash128 payload_hash;
+    uint64_t source_offset;  /* of a variant: of the content record that it is a form of; else 0 */
     uint64_t payload_offset; /* computed */
     uint64_t end_offset;     /* computed: where the next record may start, a multiple of 64 */
 };

@@ -25,6 +25,11 @@ char *release_stem(const char *archive_path)
                       bytes_before(archive_path, strlen(archive_path), archive_suffix));
 }
 
+char *release_numbered_path(const char *stem, uint64_t release)
+{
+    return mem_format("%s.%06" PRIu64 "%s", stem, release, index_suffix);
+}
+
 int release_index_path(const char *path, char **out_path, struct error *error)
 {
     char *resolved = realpath(path, NULL);

@@ -19,6 +19,9 @@ int release_archive_path(const char *index_path, char **out_path,
  * frees the result. */
 char *release_stem(const char *archive_path);
 
+/* STEM.NNNNNN.idx; the caller frees. */
+char *release_numbered_path(const char *stem, uint64_t release);
+
 /* Do this index and this archive belong together, and is all that the index needs committed?
  * ERR_BINDING and a sentence if not. */
 int release_bind(const struct index *index, const struct archive *archive,

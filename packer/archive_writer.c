@@ -99,7 +99,7 @@ static int write_all(struct archive_writer *writer, const void *bytes, size_t co
     return 0;
 }
 
-static int flush(struct archive_writer *writer, struct error *error)
+int archive_writer_flush(struct archive_writer *writer, struct error *error)
 {
     int status = write_all(writer, writer->buffer, writer->buffered,
                            writer->offset - writer->buffered, error);
@@ -111,7 +111,7 @@ static int append(struct archive_writer *writer, const void *bytes, size_t count
                   struct error *error)
 {
     if (count > BUFFER_BYTES - writer->buffered) {
-        int status = flush(writer, error);
+        int status = archive_writer_flush(writer, error);
         if (status != 0) {
             return status;
         }
@@ -225,6 +225,20 @@ int archive_writer_open(const char *path, bool wait, const struct superblock *su
     return 0;
 }
 
+int archive_writer_open_existing(const char *path, struct archive_writer **out_writer,
+                                 struct error *error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    if (status.st_size < SUPERBLOCK_BYTES) {
+        return error_set(error, ERR_FORMAT, "%s: not a Cairn archive: too short", path);
+    }
+    static const struct superblock unused;
+    return archive_writer_open(path, false, &unused, out_writer, error);
+}
+
 int archive_writer_begin_record(struct archive_writer *writer, struct record *record,
                                 struct error *error)
 {
@@ -287,7 +301,7 @@ uint64_t archive_writer_committed_bytes(const struct archive_writer *writer)
 
 static int flush_and_sync(struct archive_writer *writer, struct error *error)
 {
-    int status = flush(writer, error);
+    int status = archive_writer_flush(writer, error);
     if (status == 0 && fsync(writer->fd) != 0) {
         status = fail(writer, error);
     }
@@ -328,6 +342,17 @@ int archive_writer_commit(struct archive_writer *writer, struct commit *commit, 
         writer->last_commit = *commit;
         writer->begin_offset = writer->offset;
         writer->is_new = false;
+    }
+    return status;
+}
+
+int archive_writer_refresh(struct archive_writer *writer, struct error *error)
+{
+    struct archive *reader;
+    int status = archive_open(writer->path, 0, &reader, error);
+    if (status == 0) {
+        archive_unref(writer->reader);
+        writer->reader = reader;
     }
     return status;
 }

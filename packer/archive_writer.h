@@ -24,6 +24,10 @@ struct archive_writer {
 int archive_writer_open(const char *path, bool wait, const struct superblock *superblock,
                         struct archive_writer **out_writer, struct error *error) CAIRN_MUST_CHECK;
 
+/* The same for an archive that must be there already. */
+int archive_writer_open_existing(const char *path, struct archive_writer **out_writer,
+                                 struct error *error) CAIRN_MUST_CHECK;
+
 /* Starts a record: sets record->offset and the computed fields, writes header and path. Exactly
  * record->stored_bytes of payload must follow, then archive_writer_end_record(). */
 int archive_writer_begin_record(struct archive_writer *writer, struct record *record,
@@ -37,6 +41,9 @@ int archive_writer_end_record(struct archive_writer *writer, const struct record
 int archive_writer_read_back(struct archive_writer *writer, uint64_t offset, void *out_bytes,
                              size_t count, struct error *error) CAIRN_MUST_CHECK;
 
+/* Hands what is buffered to the system, so that other threads can read it from the descriptor. */
+int archive_writer_flush(struct archive_writer *writer, struct error *error) CAIRN_MUST_CHECK;
+
 /* The committed length once a commit record follows what has been written. */
 uint64_t archive_writer_committed_bytes(const struct archive_writer *writer);
 
@@ -44,6 +51,9 @@ uint64_t archive_writer_committed_bytes(const struct archive_writer *writer);
  * previous_offset are set here. */
 int archive_writer_commit(struct archive_writer *writer, struct commit *commit,
                           struct error *error) CAIRN_MUST_CHECK;
+
+/* Lets `reader` see what has been committed since: its mapping ends where the file ended. */
+int archive_writer_refresh(struct archive_writer *writer, struct error *error) CAIRN_MUST_CHECK;
 
 /* Gives up the lock. Without a commit, the space of what was appended goes back to the file system
  * (the file keeps its length, since a server may have it mapped), and a new file is removed. Takes

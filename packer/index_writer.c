@@ -26,8 +26,14 @@ struct index_writer {
     struct index_head *heads;
     uint32_t head_count;
     size_t head_capacity;
+    uint32_t *head_table; /* open addressing: 1 + row, by the hash of the text; at most half full */
+    size_t head_table_capacity;
+    struct index_rule *rules;
+    uint32_t rule_count;
+    size_t rule_capacity;
     uint32_t not_found_entry; /* 1 + number */
-    bool is_too_big;          /* something did not fit its field: found out in finish */
+    uint32_t not_found_depth;
+    bool is_too_big; /* something did not fit its field: found out in finish */
 };
 
 struct index_writer *index_writer_new(void)
@@ -42,6 +48,8 @@ void index_writer_free(struct index_writer *writer)
         free(writer->entries);
         free(writer->more);
         free(writer->heads);
+        free(writer->head_table);
+        free(writer->rules);
         free(writer);
     }
 }
@@ -65,33 +73,55 @@ static uint32_t put_text(struct index_writer *writer, struct slice text)
     return (uint32_t)at;
 }
 
-static bool head_equals(const struct index_writer *writer, const struct index_head *head,
-                        struct slice entity, struct slice policy)
+static struct slice head_text(const struct index_writer *writer, const struct index_head *head)
 {
-    if (head->entity_bytes != entity.count || head->policy_bytes != policy.count) {
-        return false;
-    }
-    if (entity.count + policy.count == 0) {
-        return true; /* there may be no text at all yet */
-    }
-    const char *text = (const char *)writer->text.at + (size_t)head->text_at * INDEX_TEXT_UNIT;
-    return slice_equal((struct slice){text, head->entity_bytes}, entity) &&
-           slice_equal((struct slice){text + head->entity_bytes, head->policy_bytes}, policy);
+    size_t count = (size_t)head->entity_bytes + head->policy_bytes;
+    const char *text = count == 0 ? "" : (const char *)writer->text.at;
+    return (struct slice){text + (count == 0 ? 0 : (size_t)head->text_at * INDEX_TEXT_UNIT), count};
 }
 
-uint32_t index_writer_head(struct index_writer *writer, struct slice entity, struct slice policy)
+/* The place in the table of a head with this text, split there: taken or free. */
+static uint32_t *head_slot(const struct index_writer *writer, struct slice text,
+                           size_t entity_bytes)
 {
-    /* From the newest on: neighbours in a folder tend to have the same. */
-    for (uint32_t i = writer->head_count; i > 0; i--) {
-        if (head_equals(writer, &writer->heads[i - 1], entity, policy)) {
-            return i - 1;
+    size_t mask = writer->head_table_capacity - 1;
+    size_t i = (size_t)hash64(text.bytes, text.count, entity_bytes) & mask;
+    for (;; i = (i + 1) & mask) {
+        uint32_t row = writer->head_table[i];
+        if (row == 0) {
+            return &writer->head_table[i];
+        }
+        const struct index_head *head = &writer->heads[row - 1];
+        if (head->entity_bytes == entity_bytes && slice_equal(head_text(writer, head), text)) {
+            return &writer->head_table[i];
+        }
+    }
+}
+
+static void grow_heads(struct index_writer *writer)
+{
+    if (((size_t)writer->head_count + 1) * 2 > writer->head_table_capacity) {
+        writer->head_table_capacity = mem_capacity(0, writer->head_table_capacity * 2);
+        free(writer->head_table);
+        writer->head_table = mem_zeroed(writer->head_table_capacity, sizeof *writer->head_table);
+        for (uint32_t i = 0; i < writer->head_count; i++) {
+            const struct index_head *head = &writer->heads[i];
+            *head_slot(writer, head_text(writer, head), head->entity_bytes) = i + 1;
         }
     }
     if (writer->head_count == writer->head_capacity) {
         writer->head_capacity = mem_capacity(writer->head_capacity, writer->head_count + 1u);
         writer->heads = mem_resize(writer->heads, writer->head_capacity, sizeof *writer->heads);
     }
-    writer->is_too_big |= entity.count > UINT16_MAX || policy.count > UINT16_MAX;
+}
+
+uint32_t index_writer_head(struct index_writer *writer, struct slice entity, struct slice policy)
+{
+    if (entity.count > UINT16_MAX || policy.count > UINT16_MAX) {
+        writer->is_too_big = true;
+        return 0;
+    }
+    grow_heads(writer);
     char *both = mem_zeroed(entity.count + policy.count, 1);
     if (entity.count > 0) {
         memcpy(both, entity.bytes, entity.count);
@@ -99,13 +129,18 @@ uint32_t index_writer_head(struct index_writer *writer, struct slice entity, str
     if (policy.count > 0) {
         memcpy(both + entity.count, policy.bytes, policy.count);
     }
-    writer->heads[writer->head_count] = (struct index_head){
-        .text_at = put_text(writer, (struct slice){both, entity.count + policy.count}),
-        .entity_bytes = (uint16_t)entity.count,
-        .policy_bytes = (uint16_t)policy.count,
-    };
+    struct slice text = {both, entity.count + policy.count};
+    uint32_t *slot = head_slot(writer, text, entity.count);
+    if (*slot == 0) {
+        writer->heads[writer->head_count] = (struct index_head){
+            .text_at = put_text(writer, text),
+            .entity_bytes = (uint16_t)entity.count,
+            .policy_bytes = (uint16_t)policy.count,
+        };
+        *slot = ++writer->head_count;
+    }
     free(both);
-    return writer->head_count++;
+    return *slot - 1;
 }
 
 static uint32_t put_entry(struct index_writer *writer, struct slice path, struct index_entry entry)
@@ -126,26 +161,27 @@ static uint32_t put_entry(struct index_writer *writer, struct slice path, struct
 static struct index_representation put_representation(struct index_writer *writer,
                                                       const struct representation_input *input)
 {
-    writer->is_too_big |= input->head.count > UINT16_MAX || input->etag_bytes > UINT8_MAX;
+    uint64_t modified =
+        input->modified_s < 0 || input->modified_s >> 40 != 0 ? 0 : (uint64_t)input->modified_s;
     return (struct index_representation){
         .payload_offset = input->payload_offset,
         .stored_bytes = input->stored_bytes,
-        .head_at = put_text(writer, input->head),
-        .shared_head = input->shared_head,
-        .head_bytes = (uint16_t)input->head.count,
-        .validator_bytes = (uint16_t)input->validator_bytes,
+        .digest_at = put_text(writer, (struct slice){(const char *)input->digest, DIGEST_BYTES}),
+        .head = input->head,
+        .modified_low = (uint32_t)modified,
+        .modified_high = (uint8_t)(modified >> 32),
         .codec = (uint8_t)input->codec,
-        .etag_bytes = (uint8_t)input->etag_bytes,
     };
 }
 
-uint32_t index_writer_file(struct index_writer *writer, struct slice path, unsigned flags,
-                           const struct representation_input *representations, unsigned count)
+uint32_t index_writer_file(struct index_writer *writer, struct slice path, unsigned status,
+                           unsigned flags, const struct representation_input *representations,
+                           unsigned count)
 {
     assert(count >= 1 && count <= UINT8_MAX);
     struct index_entry entry = {
-        .path_at = put_text(writer, path), /* the head follows: one look-up, neighbouring lines */
-        .status = 200,
+        .path_at = put_text(writer, path), /* the digest follows: one look-up, neighbouring lines */
+        .status = (uint16_t)status,
         .kind = ENTRY_FILE,
         .flags = (uint8_t)flags,
         .representation_count = (uint8_t)count,
@@ -162,29 +198,21 @@ uint32_t index_writer_file(struct index_writer *writer, struct slice path, unsig
     return put_entry(writer, path, entry);
 }
 
-uint32_t index_writer_same_file(struct index_writer *writer, struct slice path, unsigned flags,
-                                uint32_t file)
-{
-    assert(file < writer->entry_count && writer->entries[file].kind == ENTRY_FILE);
-    struct index_entry entry = writer->entries[file];
-    entry.flags = (uint8_t)flags;
-    entry.path_at = put_text(writer, path);
-    return put_entry(writer, path, entry);
-}
-
 uint32_t index_writer_redirect(struct index_writer *writer, struct slice path, unsigned status,
-                               struct slice target, uint32_t shared_head)
+                               unsigned flags, struct slice target, uint32_t head)
 {
     struct index_entry entry = {
         .path_at = put_text(writer, path),
         .status = (uint16_t)status,
         .kind = ENTRY_REDIRECT,
-        .flags = ENTRY_DERIVED,
+        .flags = (uint8_t)flags,
     };
     writer->is_too_big |= target.count > UINT16_MAX;
-    entry.first.head_at = put_text(writer, target);
-    entry.first.head_bytes = (uint16_t)target.count;
-    entry.first.shared_head = shared_head;
+    entry.target = (struct index_target){
+        .text_at = put_text(writer, target),
+        .bytes = (uint16_t)target.count,
+        .head = head,
+    };
     return put_entry(writer, path, entry);
 }
 
@@ -197,6 +225,36 @@ uint32_t index_writer_tombstone(struct index_writer *writer, struct slice path, 
         .flags = ENTRY_DERIVED,
     };
     return put_entry(writer, path, entry);
+}
+
+void index_writer_rule(struct index_writer *writer, const struct rule_input *rule)
+{
+    if (writer->rule_count == writer->rule_capacity) {
+        writer->rule_capacity = mem_capacity(writer->rule_capacity, writer->rule_count + 1u);
+        writer->rules = mem_resize(writer->rules, writer->rule_capacity, sizeof *writer->rules);
+    }
+    writer->is_too_big |= rule->pattern.count > UINT16_MAX || rule->host.count > UINT16_MAX ||
+                          rule->query.count > UINT16_MAX || rule->target.count > UINT16_MAX;
+    writer->rules[writer->rule_count++] = (struct index_rule){
+        .pattern_at = put_text(writer, rule->pattern),
+        .host_at = put_text(writer, rule->host),
+        .query_at = put_text(writer, rule->query),
+        .target_at = put_text(writer, rule->target),
+        .pattern_bytes = (uint16_t)rule->pattern.count,
+        .host_bytes = (uint16_t)rule->host.count,
+        .query_bytes = (uint16_t)rule->query.count,
+        .target_bytes = (uint16_t)rule->target.count,
+        .head = rule->head,
+        .status = (uint16_t)rule->status,
+        .kind = (uint8_t)rule->kind,
+        .flags = (uint8_t)rule->flags,
+        .pattern_flags = (uint8_t)rule->pattern_flags,
+    };
+}
+
+void index_writer_not_found_depth(struct index_writer *writer, uint32_t depth)
+{
+    writer->not_found_depth = depth;
 }
 
 void index_writer_not_found(struct index_writer *writer, uint32_t file)
@@ -274,6 +332,8 @@ static void put_header(uint8_t *bytes, const struct index_writer *writer,
     wire_put_u32(&header, immutable_count);
     wire_put_u32(&header, section_count);
     wire_put_u64(&header, salt);
+    wire_put_u32(&header, writer->not_found_depth);
+    wire_put_u32(&header, writer->rule_count);
 }
 
 void index_image_seal(uint8_t *bytes, uint64_t count)
@@ -297,18 +357,31 @@ void index_image_seal(uint8_t *bytes, uint64_t count)
     memcpy(bytes + INDEX_HEADER_BYTES - 8, &checksum, sizeof checksum);
 }
 
-static void lay_out(const struct index_writer *writer, const struct index_properties *properties,
-                    const struct section_input *sections, uint32_t section_count, uint64_t salt,
-                    struct index_image *out_image)
+/* Puts each entry at its position, straight into the image; the number of the page for missing
+ * paths becomes a position. */
+static void place_entries(struct index_writer *writer, const struct section_input *function,
+                          uint64_t salt, struct index_entry *out_entries)
 {
-    uint64_t table_end =
-        format_align(INDEX_HEADER_BYTES + (uint64_t)section_count * INDEX_SECTION_ROW_BYTES);
-    uint64_t count = table_end;
-    for (uint32_t i = 0; i < section_count; i++) {
-        count += format_align(sections[i].count);
+    struct mphf mphf;
+    const char *why;
+    int status =
+        mphf_init(function->bytes, function->count, writer->entry_count, salt, &mphf, &why);
+    assert(status == 0);
+    (void)status;
+    uint32_t not_found = writer->not_found_entry;
+    for (uint32_t i = 0; i < writer->entry_count; i++) {
+        uint32_t position = mphf_find(&mphf, &writer->entries[i].path_hash);
+        assert(position < writer->entry_count);
+        out_entries[position] = writer->entries[i];
+        if (not_found == i + 1) {
+            writer->not_found_entry = position + 1;
+        }
     }
-    uint8_t *bytes = mem_zeroed(count, 1);
-    put_header(bytes, writer, properties, count, section_count, salt);
+}
+
+static void put_sections(uint8_t *bytes, uint64_t table_end, const struct section_input *sections,
+                         uint32_t section_count)
+{
     uint64_t offset = table_end;
     for (uint32_t i = 0; i < section_count; i++) {
         struct wire_writer row =
@@ -318,35 +391,31 @@ static void lay_out(const struct index_writer *writer, const struct index_proper
         wire_put_u32(&row, 0);
         wire_put_u64(&row, offset);
         wire_put_u64(&row, sections[i].count);
-        if (sections[i].count > 0) {
+        if (sections[i].count > 0 && sections[i].bytes != NULL) {
             memcpy(bytes + offset, sections[i].bytes, sections[i].count);
         }
         offset += format_align(sections[i].count);
     }
-    index_image_seal(bytes, count);
-    *out_image = (struct index_image){bytes, count, hash128(bytes, table_end)};
 }
 
-/* Puts each entry at its position; the 404 page's number becomes a position. */
-static struct index_entry *place_entries(struct index_writer *writer, const void *function,
-                                         size_t function_bytes, uint64_t salt)
+/* sections[0] is the hash function, sections[1] the entries, which have no bytes yet. */
+static void lay_out(struct index_writer *writer, const struct index_properties *properties,
+                    const struct section_input *sections, uint32_t section_count, uint64_t salt,
+                    struct index_image *out_image)
 {
-    struct mphf mphf;
-    const char *why;
-    int status = mphf_init(function, function_bytes, writer->entry_count, salt, &mphf, &why);
-    assert(status == 0);
-    (void)status;
-    struct index_entry *placed = mem_zeroed(writer->entry_count, sizeof *placed);
-    uint32_t not_found = writer->not_found_entry;
-    for (uint32_t i = 0; i < writer->entry_count; i++) {
-        uint32_t position = mphf_find(&mphf, &writer->entries[i].path_hash);
-        assert(position < writer->entry_count);
-        placed[position] = writer->entries[i];
-        if (not_found == i + 1) {
-            writer->not_found_entry = position + 1;
-        }
+    uint64_t table_end =
+        format_align(INDEX_HEADER_BYTES + (uint64_t)section_count * INDEX_SECTION_ROW_BYTES);
+    uint64_t count = table_end;
+    for (uint32_t i = 0; i < section_count; i++) {
+        count += format_align(sections[i].count);
     }
-    return placed;
+    uint8_t *bytes = mem_aligned(FORMAT_ALIGNMENT, count);
+    put_sections(bytes, table_end, sections, section_count);
+    uint64_t entries_at = table_end + format_align(sections[0].count);
+    place_entries(writer, &sections[0], salt, (void *)(bytes + entries_at));
+    put_header(bytes, writer, properties, count, section_count, salt);
+    index_image_seal(bytes, count);
+    *out_image = (struct index_image){bytes, count, hash128(bytes, table_end)};
 }
 
 int index_writer_finish(struct index_writer *writer, const struct index_properties *properties,
@@ -369,17 +438,16 @@ int index_writer_finish(struct index_writer *writer, const struct index_properti
         return error_set(error, status, "no perfect hash function was found for %u paths",
                          writer->entry_count);
     }
-    struct index_entry *placed = place_entries(writer, function, function_bytes, salt);
     const struct section_input sections[] = {
         {SECTION_HASH_FUNCTION, function, function_bytes},
-        {SECTION_ENTRIES, placed, (uint64_t)writer->entry_count * sizeof *placed},
+        {SECTION_ENTRIES, NULL, (uint64_t)writer->entry_count * sizeof *writer->entries},
         {SECTION_REPRESENTATIONS, writer->more,
          (uint64_t)writer->more_count * sizeof *writer->more},
         {SECTION_HEADS, writer->heads, (uint64_t)writer->head_count * sizeof *writer->heads},
         {SECTION_TEXT, writer->text.at, writer->text.count},
+        {SECTION_RULES, writer->rules, (uint64_t)writer->rule_count * sizeof *writer->rules},
     };
     lay_out(writer, properties, sections, ARRAY_COUNT(sections), salt, out_image);
-    free(placed);
     free(function);
     return 0;
 }

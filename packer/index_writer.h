@@ -20,27 +20,36 @@ uint32_t index_writer_head(struct index_writer *writer, struct slice entity, str
 struct representation_input {
     uint64_t payload_offset;
     uint64_t stored_bytes;
+    int64_t modified_s; /* published as unknown if it is negative or does not fit 40 bits */
     enum codec codec;
-    uint32_t shared_head;
-    struct slice head;      /* its own field lines; the validators first */
-    size_t validator_bytes; /* of head */
-    size_t etag_bytes;
+    uint32_t head;         /* a row */
+    const uint8_t *digest; /* SHA-256 of the stored bytes, DIGEST_BYTES */
 };
 
 /* What can stand at a path. Flags: enum entry_flag. Each returns the entry's number, which is not
- * its position. `representations[0]` is identity. */
-uint32_t index_writer_file(struct index_writer *writer, struct slice path, unsigned flags,
-                           const struct representation_input *representations, unsigned count);
+ * its position. `representations[0]` is identity. `status`: 200, 404 or 410. */
+uint32_t index_writer_file(struct index_writer *writer, struct slice path, unsigned status,
+                           unsigned flags, const struct representation_input *representations,
+                           unsigned count);
 uint32_t index_writer_redirect(struct index_writer *writer, struct slice path, unsigned status,
-                               struct slice target, uint32_t shared_head);
+                               unsigned flags, struct slice target, uint32_t head);
 uint32_t index_writer_tombstone(struct index_writer *writer, struct slice path, unsigned status);
 
-/* The same representations at another path. */
-uint32_t index_writer_same_file(struct index_writer *writer, struct slice path, unsigned flags,
-                                uint32_t file);
-
-/* Names the file that answers for missing paths. */
+/* Names the file that answers for missing paths, and the depth of the folder of the deepest other
+ * one, which answers for its folder ("/a/b/404.html": 2; 0: there is no other). */
 void index_writer_not_found(struct index_writer *writer, uint32_t file);
+void index_writer_not_found_depth(struct index_writer *writer, uint32_t depth);
+
+/* A rule for the server (format.h: struct index_rule). */
+struct rule_input {
+    enum rule_kind kind;
+    unsigned flags; /* enum rule_flag */
+    unsigned status;
+    unsigned pattern_flags;
+    struct slice pattern, host, query, target;
+    uint32_t head;
+};
+void index_writer_rule(struct index_writer *writer, const struct rule_input *rule);
 
 struct index_properties {
     uint32_t flags; /* enum index_flag */

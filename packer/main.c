@@ -1,11 +1,20 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
+#include "common/json_writer.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
 #include "packer/add.h"
-#include "packer/inspect.h"
+#include "packer/check.h"
+#include "packer/compact.h"
+#include "packer/compress.h"
+#include "packer/diff.h"
+#include "packer/extract.h"
+#include "packer/list.h"
+#include "packer/rebuild.h"
+#include "packer/verify.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +25,7 @@ struct command {
     const char *name;
     const char *arguments;
     const char *help;
+    const char *more_help; /* or NULL */
     int (*run)(int argc, char **argv, const struct command *command);
 };
 
@@ -34,7 +44,13 @@ static int failed(const struct command *command, const struct error *error)
 
 static void print_command_help(const struct command *command)
 {
-    printf("usage: cairn-pack %s %s\n\n%s\n", command->name, command->arguments, command->help);
+    printf("usage: cairn-pack %s %s\n\n%s\n%s", command->name, command->arguments, command->help,
+           command->more_help == NULL ? "" : command->more_help);
+    if (command->more_help != NULL && strcmp(command->name, "add") == 0) {
+        puts("\nSOURCE_DATE_EPOCH sets the time of the release; the same tree then packs to the "
+             "same "
+             "bytes.");
+    }
 }
 
 /* What was printed must have arrived: a full disk or a closed pipe is a failure. */
@@ -47,129 +63,452 @@ static int flushed(const struct command *command)
     return EXIT_OK;
 }
 
-static int run_add(int argc, char **argv, const struct command *command)
+/* ---- add, check ---- */
+
+/* What `add` and `check` share. Options that decide about the index go to site_options_set(). */
+struct add_command {
+    struct add_options options;
+    struct site_options site;
+    bool as_json;
+    bool dry_run;
+};
+
+enum {
+    OPTION_WAIT = 256,
+    OPTION_ALLOW_EMPTY,
+    OPTION_CHECKSUM,
+    OPTION_STRICT,
+    OPTION_DRY_RUN,
+    OPTION_JSON,
+    OPTION_DOTFILES,
+    OPTION_SITE, /* by its name */
+};
+
+static const struct option add_long_options[] = {
+    {"wait", no_argument, NULL, OPTION_WAIT},
+    {"allow-empty", no_argument, NULL, OPTION_ALLOW_EMPTY},
+    {"checksum", no_argument, NULL, OPTION_CHECKSUM},
+    {"strict", no_argument, NULL, OPTION_STRICT},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"dotfiles", no_argument, NULL, OPTION_DOTFILES},
+    {"jobs", required_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"urls", required_argument, NULL, OPTION_SITE},
+    {"dialect", required_argument, NULL, OPTION_SITE},
+    {"effort", required_argument, NULL, OPTION_SITE},
+    {"cache", required_argument, NULL, OPTION_SITE},
+    {"immutable", required_argument, NULL, OPTION_SITE},
+    {"revalidate", required_argument, NULL, OPTION_SITE},
+    {"type", required_argument, NULL, OPTION_SITE},
+    {"host", required_argument, NULL, OPTION_SITE},
+    {"spa", optional_argument, NULL, OPTION_SITE},
+    {"overlay", no_argument, NULL, OPTION_SITE},
+    {"sidecars", no_argument, NULL, OPTION_SITE},
+    {"digest", no_argument, NULL, OPTION_SITE},
+    {NULL, 0, NULL, 0},
+};
+
+static bool parse_number(const char *text, unsigned long least, unsigned long most,
+                         unsigned long *out_number)
 {
-    static const struct option long_options[] = {
-        {"wait", no_argument, NULL, 'w'},
-        {"allow-empty", no_argument, NULL, 'e'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct add_options options = {.messages = stderr};
-    int letter;
-    while ((letter = getopt_long(argc, argv, "qh", long_options, NULL)) != -1) {
-        switch (letter) {
-        case 'w':
-            options.wait = true;
-            break;
-        case 'e':
-            options.allow_empty = true;
-            break;
-        case 'q':
-            options.quiet = true;
-            break;
-        case 'h':
-            print_command_help(command);
-            return EXIT_OK;
-        default:
-            return usage_error(command, "see above");
-        }
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
+    if (!is_number || number < least || number > most) {
+        return false;
     }
-    if (argc - optind != 2) {
-        return usage_error(command, "a site directory and an archive are needed");
-    }
-    options.site_directory = argv[optind];
-    options.archive_path = argv[optind + 1];
-    struct error error = {""};
-    char *index_path;
-    int status = add_release(&options, &index_path, &error);
-    if (status != 0) {
-        return status == ERR_USAGE ? usage_error(command, error.text) : failed(command, &error);
-    }
-    printf("load index %s\n", index_path);
-    free(index_path);
-    return flushed(command);
+    *out_number = number;
+    return true;
 }
 
-/* The commands that only take paths. Returns EXIT_OK to go on with argv[optind]. */
-static int take_paths(int argc, char **argv, const struct command *command, int count, bool *done)
+static int set_add_option(struct add_command *add, int letter, const char *name,
+                          const struct command *command)
 {
-    static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
-                                                 {NULL, 0, NULL, 0}};
+    unsigned long number;
+    struct error error = {""};
+    switch (letter) {
+    case OPTION_WAIT:
+        add->options.wait = true;
+        break;
+    case OPTION_ALLOW_EMPTY:
+        add->options.allow_empty = true;
+        break;
+    case OPTION_CHECKSUM:
+        add->options.read_all = true;
+        break;
+    case OPTION_STRICT:
+        add->options.strict = true;
+        break;
+    case OPTION_DRY_RUN:
+        add->dry_run = true;
+        break;
+    case OPTION_JSON:
+        add->as_json = true;
+        break;
+    case OPTION_DOTFILES:
+        add->options.walk.dotfiles = true;
+        break;
+    case 'q':
+        add->options.quiet = true;
+        break;
+    case 'j':
+        if (!parse_number(optarg, 1, 256, &number)) {
+            return usage_error(command, "--jobs: not a number from 1 to 256");
+        }
+        add->options.thread_count = (unsigned)number;
+        break;
+    case OPTION_SITE:
+        if (site_options_set(&add->site, name, optarg, &error) != 0) {
+            return usage_error(command, error.text);
+        }
+        break;
+    default:
+        return usage_error(command, "see above");
+    }
+    return EXIT_OK;
+}
+
+static int parse_add(int argc, char **argv, const struct command *command, struct add_command *add,
+                     bool *out_done)
+{
     int letter;
-    *done = true;
-    while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+    int index = 0;
+    *out_done = true;
+    while ((letter = getopt_long(argc, argv, "j:qh", add_long_options, &index)) != -1) {
         if (letter == 'h') {
             print_command_help(command);
             return EXIT_OK;
         }
-        return usage_error(command, "see above");
+        int status = set_add_option(add, letter, add_long_options[index].name, command);
+        if (status != EXIT_OK) {
+            return status;
+        }
+    }
+    *out_done = false;
+    return EXIT_OK;
+}
+
+static void print_result(const struct add_result *result)
+{
+    struct json_writer json = json_writer(stdout);
+    json_begin_object(&json);
+    json_key(&json, "command");
+    char *line = mem_format("load index %s", result->index_path);
+    json_string(&json, slice_of_string(line));
+    free(line);
+    json_key(&json, "index");
+    json_string(&json, slice_of_string(result->index_path));
+    const struct {
+        const char *key;
+        uint64_t number;
+    } numbers[] = {
+        {"release", result->release},
+        {"files", result->file_count},
+        {"paths", result->path_count},
+        {"read", result->read_count},
+        {"new", result->new_count},
+        {"file_bytes", result->file_bytes},
+        {"appended_bytes", result->appended_bytes},
+        {"index_bytes", result->index_bytes},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
+        json_key(&json, numbers[i].key);
+        json_u64(&json, numbers[i].number);
+    }
+    json_key(&json, "codings");
+    json_begin_object(&json);
+    for (int codec = CODEC_IDENTITY + 1; codec < CODEC_COUNT; codec++) {
+        json_key(&json, codec_token((enum codec)codec));
+        json_begin_object(&json);
+        json_key(&json, "identity_bytes");
+        json_u64(&json, result->savings.identity_bytes[codec]);
+        json_key(&json, "coded_bytes");
+        json_u64(&json, result->savings.coded_bytes[codec]);
+        json_end_object(&json);
+    }
+    json_end_object(&json);
+    json_key(&json, "seconds");
+    json_fixed(&json, result->seconds, 3);
+    json_end_object(&json);
+    json_end(&json);
+}
+
+static int finish(const struct command *command, int status, const struct error *error)
+{
+    if (status == 0) {
+        return flushed(command);
+    }
+    (void)fflush(stdout); /* what was found out before it failed */
+    return status == ERR_USAGE ? usage_error(command, error->text) : failed(command, error);
+}
+
+static int pack(struct add_command *add, const struct command *command)
+{
+    struct error error = {""};
+    struct add_result result;
+    int status = add_release(&add->options, &result, &error);
+    if (status == 0 && add->as_json) {
+        print_result(&result);
+    } else if (status == 0) {
+        printf("load index %s\n", result.index_path);
+    }
+    add_result_fini(&result);
+    return finish(command, status, &error);
+}
+
+static int show(struct add_command *add, const struct command *command)
+{
+    struct error error = {""};
+    int status = check_site(&add->options, add->as_json, stdout, &error);
+    return finish(command, status, &error);
+}
+
+static int run_add_or_check(int argc, char **argv, const struct command *command, bool is_check)
+{
+    struct add_command add = {.options = {.messages = stderr}};
+    site_options_init(&add.site);
+    add.options.site = &add.site;
+    bool done;
+    int status = parse_add(argc, argv, command, &add, &done);
+    if (!done) {
+        int count = argc - optind;
+        is_check |= add.dry_run;
+        if (count < 1 || count > 2 || (!is_check && count != 2)) {
+            status = usage_error(command, is_check ? "a site directory is needed"
+                                                   : "a site directory and an archive are needed");
+        } else {
+            add.options.site_directory = argv[optind];
+            add.options.archive_path = count == 2 ? argv[optind + 1] : NULL;
+            status = is_check ? show(&add, command) : pack(&add, command);
+        }
+    }
+    site_options_fini(&add.site);
+    return status;
+}
+
+static int run_add(int argc, char **argv, const struct command *command)
+{
+    return run_add_or_check(argc, argv, command, false);
+}
+
+static int run_check(int argc, char **argv, const struct command *command)
+{
+    return run_add_or_check(argc, argv, command, true);
+}
+
+/* ---- the rest: paths and few options ---- */
+
+struct simple_options {
+    bool as_json;
+    bool archive; /* verify: all of it */
+    unsigned long keep;
+};
+
+/* Returns EXIT_OK to go on with argv[optind]; *out_done: not to. */
+static int parse_simple(int argc, char **argv, const struct command *command,
+                        const struct option *long_options, int count,
+                        struct simple_options *options, bool *out_done)
+{
+    int letter;
+    *out_done = true;
+    while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        switch (letter) {
+        case 'h':
+            print_command_help(command);
+            return EXIT_OK;
+        case 'J':
+            options->as_json = true;
+            break;
+        case 'a':
+            options->archive = true;
+            break;
+        case 'k':
+            if (!parse_number(optarg, 1, ULONG_MAX, &options->keep)) {
+                return usage_error(command, "--keep: not a number from 1");
+            }
+            break;
+        default:
+            return usage_error(command, "see above");
+        }
     }
     if (argc - optind != count) {
         return usage_error(command, "wrong number of arguments");
     }
-    *done = false;
+    *out_done = false;
     return EXIT_OK;
 }
 
+#define HELP_OPTION                                                                                \
+    {"help", no_argument, NULL, 'h'},                                                              \
+    {                                                                                              \
+        NULL, 0, NULL, 0                                                                           \
+    }
+
 static int run_list(int argc, char **argv, const struct command *command)
 {
-    bool done;
-    int status = take_paths(argc, argv, command, 1, &done);
+    static const struct option options[] = {{"json", no_argument, NULL, 'J'}, HELP_OPTION};
+    struct simple_options chosen = {0};
     struct error error = {""};
-    if (done) {
-        return status;
-    }
-    return inspect_list(argv[optind], stdout, &error) != 0 ? failed(command, &error)
-                                                           : flushed(command);
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
+    return done ? status
+                : finish(command, list_release(argv[optind], chosen.as_json, stdout, &error),
+                         &error);
+}
+
+static int run_diff(int argc, char **argv, const struct command *command)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'J'}, HELP_OPTION};
+    struct simple_options chosen = {0};
+    struct error error = {""};
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
+    return done ? status
+                : finish(
+                      command,
+                      diff_releases(argv[optind], argv[optind + 1], chosen.as_json, stdout, &error),
+                      &error);
 }
 
 static int run_verify(int argc, char **argv, const struct command *command)
 {
-    bool done;
-    int status = take_paths(argc, argv, command, 1, &done);
+    static const struct option options[] = {{"archive", no_argument, NULL, 'a'}, HELP_OPTION};
+    struct simple_options chosen = {0};
     struct error error = {""};
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
     if (done) {
         return status;
     }
-    return inspect_verify(argv[optind], stdout, &error) != 0 ? failed(command, &error)
-                                                             : flushed(command);
+    status = chosen.archive ? verify_archive(argv[optind], stdout, &error)
+                            : verify_release(argv[optind], stdout, &error);
+    return finish(command, status, &error);
 }
 
 static int run_extract(int argc, char **argv, const struct command *command)
 {
-    bool done;
-    int status = take_paths(argc, argv, command, 2, &done);
+    static const struct option options[] = {HELP_OPTION};
+    struct simple_options chosen = {0};
     struct error error = {""};
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
+    return done ? status
+                : finish(command, extract_release(argv[optind], argv[optind + 1], stdout, &error),
+                         &error);
+}
+
+/* Both print the line that loads what they made. */
+static int print_load(const struct command *command, int status, char *index_path,
+                      const struct error *error)
+{
+    if (status == 0) {
+        printf("load index %s\n", index_path);
+        free(index_path);
+    }
+    return finish(command, status, error);
+}
+
+static int run_rebuild(int argc, char **argv, const struct command *command)
+{
+    static const struct option options[] = {HELP_OPTION};
+    struct simple_options chosen = {0};
+    struct error error = {""};
+    char *index_path = NULL;
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
     if (done) {
         return status;
     }
-    return inspect_extract(argv[optind], argv[optind + 1], stdout, &error) != 0
-               ? failed(command, &error)
-               : flushed(command);
+    status = rebuild_indexes(argv[optind], stderr, &index_path, &error);
+    return print_load(command, status, index_path, &error);
 }
 
+static int run_compact(int argc, char **argv, const struct command *command)
+{
+    static const struct option options[] = {{"keep", required_argument, NULL, 'k'}, HELP_OPTION};
+    struct simple_options chosen = {0};
+    struct error error = {""};
+    char *index_path = NULL;
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
+    if (done) {
+        return status;
+    }
+    if (chosen.keep == 0) {
+        return usage_error(command, "--keep N is needed: how many releases");
+    }
+    status =
+        compact_archive(argv[optind], argv[optind + 1], chosen.keep, stderr, &index_path, &error);
+    return print_load(command, status, index_path, &error);
+}
+
+static const char site_options_help[] =
+    "How the site is compiled:\n"
+    "  --urls auto|drop-html|slash|exact  which spellings of a page answer (auto: /a and\n"
+    "                         /a.html do; drop-html: /a.html leads to /a; slash: both lead to\n"
+    "                         /a/; exact: only the names of files)\n"
+    "  --spa[=FILE]           navigations to missing paths get FILE (index.html), assets never\n"
+    "  --dialect netlify|cloudflare       whose _headers and _redirects these are (netlify)\n"
+    "  --host NAME            the host that rules of _headers for a host are compared with\n"
+    "  --effort none|fast|default|max     what is spent on gzip, br and zstd forms\n"
+    "  --sidecars             a.js.gz, .br and .zst are the coded forms of a.js\n"
+    "  --digest               Repr-Digest on every file\n"
+    "  --cache KIND=VALUE     Cache-Control of html, fingerprinted or other files\n"
+    "  --immutable PATTERN    names that tell their content, besides those found out\n"
+    "  --revalidate PATTERN   names that do not, whatever they look like\n"
+    "  --type EXTENSION=TYPE  media type of files with this extension\n"
+    "  --dotfiles             take names that start with a dot, too\n"
+    "  --strict               lines of rule files that are not understood are errors\n";
+
 static const struct command commands[] = {
-    {"add", "[--wait] [--allow-empty] [--quiet] SITE_DIR ARCHIVE",
+    {"add", "[OPTIONS] SITE_DIR ARCHIVE",
      "Appends SITE_DIR to ARCHIVE (NAME.cairn, made if absent) as its next release, writes the\n"
      "index NAME.NNNNNN.idx beside it, points the link NAME.idx there, and prints the line that\n"
-     "tells a server to load it. Content that the archive holds already is not stored again.\n"
-     "On any failure nothing is published.\n\n"
+     "tells a server to load it. Content that the archive holds already is not stored again; "
+     "files\n"
+     "that have not changed since the last run are not read. On any failure nothing is "
+     "published.\n\n"
+     "  --overlay      the index holds only what differs from the release before\n"
+     "  --checksum     read every file, even if size, times and inode are as they were\n"
+     "  --dry-run      pack nothing; print what `check` prints\n"
      "  --wait         wait while another cairn-pack adds to the same archive\n"
      "  --allow-empty  publish a site without a single file\n"
-     "  -q, --quiet    no summary on standard error\n\n"
-     "SOURCE_DATE_EPOCH sets the time of the release; the same tree then packs to the same bytes.",
-     run_add},
-    {"list", "INDEX|ARCHIVE",
-     "Lists the paths of a release: kind, length, entity tag, media type. An archive stands for\n"
-     "its newest release.",
-     run_list},
-    {"verify", "INDEX|ARCHIVE",
-     "Reads every byte that a release needs and checks it. Exit code 1 names the first fault.",
-     run_verify},
+     "  -j, --jobs N   threads (one for each processor)\n"
+     "  --json         print the result as JSON instead of the line\n"
+     "  -q, --quiet    no progress, notes and summary on standard error\n",
+     site_options_help, run_add},
+    {"check", "[OPTIONS] SITE_DIR",
+     "Prints every path that the site would answer, every rule, and what was left out, ignored or\n"
+     "shadowed, with its line. Packs nothing. Exit code 1 if `add` would refuse.\n\n"
+     "  --json         as JSON\n",
+     site_options_help, run_check},
+    {"list", "[--json] INDEX|ARCHIVE",
+     "Lists the paths of a release: kind, status, the lengths of its forms, entity tag, media "
+     "type,\n"
+     "policy. An archive stands for its newest release.",
+     NULL, run_list},
+    {"diff", "[--json] OLD NEW",
+     "Says which paths answer differently in NEW (an index, or an archive for its newest release).",
+     NULL, run_diff},
+    {"verify", "[--archive] INDEX|ARCHIVE",
+     "Reads every byte that a release needs and checks it. Exit code 1 names the first fault.\n\n"
+     "  --archive  every record of every release of the archive, for which no index is needed",
+     NULL, run_verify},
     {"extract", "INDEX|ARCHIVE DIRECTORY",
-     "Writes the files of a release below DIRECTORY, which must be empty or absent.", run_extract},
+     "Writes the files of a release below DIRECTORY, which must be empty or absent.", NULL,
+     run_extract},
+    {"rebuild", "ARCHIVE",
+     "Makes lost or damaged indexes again from the archive, each the same to the byte. Where\n"
+     "records are damaged, what survives of the newest release becomes the next one.",
+     NULL, run_rebuild},
+    {"compact", "--keep N ARCHIVE NEW_ARCHIVE",
+     "Writes what the newest N releases need into a new archive, with their indexes. The old one "
+     "is\n"
+     "only read: a server may go on with it, and then load the new index.",
+     NULL, run_compact},
 };
 
 static void print_usage(FILE *file)

@@ -1,134 +1,267 @@
 #include "packer/site_index.h"
 
-#include "common/http_date.h"
-#include "common/path.h"
-#include "packer/mime.h"
+#include "common/mem.h"
+#include "common/pattern.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
-/* Every answer may be kept, and is asked about again before it is used: right for any file of a
- * site that changes, and cheap, since an unchanged one is a 304. */
-static const char policy[] = "Accept-Ranges: bytes\r\nCache-Control: no-cache\r\n";
-
-/* A redirect to a folder holds as long as the folder does. */
-static const char redirect_entity[] = "Content-Length: 0\r\n";
-static const char redirect_policy[] = "Cache-Control: no-cache\r\n";
-
-enum {
-    ETAG_BYTES = 24, /* 22 characters of base64url in quotes */
-    HEAD_BYTES_MAX = 160,
+struct builder {
+    const struct site_plan *plan;
+    const struct catalog *catalog;
+    struct index_writer *writer;
+    struct site_savings savings;
 };
 
-/* A strong tag, a function of the bytes alone: the same on every host, after every pack
- * (RFC 9110 §8.8.3). base64url of the content's XXH3-128, RFC 4648 §5 without padding. */
-static void put_etag(const struct hash128 *hash, char out[ETAG_BYTES])
+/* A stored form, before it has a head. */
+struct form {
+    uint64_t payload_offset;
+    uint64_t stored_bytes;
+    const uint8_t *digest;
+    enum codec codec;
+};
+
+/* The file beside this one that is its form in this coding, given with the site. */
+static bool given_form(const struct builder *builder, uint32_t file, enum codec codec,
+                       struct form *out_form)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0;
-    int bit_count = 0;
-    char *at = out;
-    *at++ = '"';
-    for (size_t i = 0; i < HASH128_BYTES; i++) {
-        bits = bits << 8 | hash->bytes[i];
-        for (bit_count += 8; bit_count >= 6; bit_count -= 6) {
-            *at++ = digits[bits >> (bit_count - 6) & 63];
+    const struct site_plan *plan = builder->plan;
+    uint32_t number = plan->sidecars == NULL ? 0 : plan->sidecars[file][codec];
+    if (number == 0) {
+        return false;
+    }
+    const struct content *content = &builder->catalog->contents[plan->files[number - 1].content];
+    *out_form =
+        (struct form){content->payload_offset, content->stored_bytes, content->digest, codec};
+    return true;
+}
+
+static bool made_form(const struct builder *builder, uint32_t content, enum codec codec,
+                      struct form *out_form)
+{
+    const struct variant *variant = catalog_variant(builder->catalog, content, codec);
+    if (builder->plan->options->effort == EFFORT_NONE || variant == NULL) {
+        return false;
+    }
+    *out_form =
+        (struct form){variant->payload_offset, variant->stored_bytes, variant->digest, codec};
+    return true;
+}
+
+/* Identity first, then the codings. Returns how many. */
+static unsigned list_forms(const struct builder *builder, uint32_t file,
+                           struct form out_forms[CODEC_COUNT])
+{
+    const struct site_plan *plan = builder->plan;
+    uint32_t row = plan->files[plan->served[file]].content;
+    const struct content *content = &builder->catalog->contents[row];
+    out_forms[0] = (struct form){content->payload_offset, content->stored_bytes, content->digest,
+                                 CODEC_IDENTITY};
+    unsigned count = 1;
+    struct slice name = plan->names[file];
+    if (name.count > 5 && strcasecmp(name.bytes + name.count - 5, ".svgz") == 0) {
+        return count; /* coded by its media type; never twice */
+    }
+    for (int codec = CODEC_IDENTITY + 1; codec < CODEC_COUNT; codec++) {
+        if (given_form(builder, file, (enum codec)codec, &out_forms[count]) ||
+            made_form(builder, row, (enum codec)codec, &out_forms[count])) {
+            count++;
         }
     }
-    *at++ = digits[bits << (6 - bit_count) & 63];
-    *at = '"';
+    return count;
 }
 
-/* ETag, Last-Modified, Content-Length. A time of 0 or 1 s is what containers and reproducible
- * builds set, and means nothing. Returns the length. */
-static size_t put_head(const struct stored_file *file, char out[HEAD_BYTES_MAX],
-                       size_t *out_validator_bytes)
+static uint32_t put_head(struct builder *builder, const struct route *route,
+                         const struct form *form, unsigned form_count)
 {
-    char etag[ETAG_BYTES];
-    put_etag(&file->hash, etag);
-    int count = snprintf(out, HEAD_BYTES_MAX, "ETag: %.*s\r\n", ETAG_BYTES, etag);
-    if (file->modified_s > 1) {
-        char date[HTTP_DATE_BYTES];
-        http_date_format(file->modified_s, date);
-        count += snprintf(out + count, HEAD_BYTES_MAX - (size_t)count, "Last-Modified: %.*s\r\n",
-                          HTTP_DATE_BYTES, date);
+    struct route_head head;
+    site_plan_head(builder->plan, route, form == NULL ? CODEC_IDENTITY : form->codec,
+                   form_count > 1, form == NULL ? NULL : form->digest, &head);
+    uint32_t row = index_writer_head(builder->writer, slice_of_string(head.entity),
+                                     slice_of_string(head.policy));
+    route_head_fini(&head);
+    return row;
+}
+
+static unsigned entry_flags(const struct builder *builder, const struct route *route)
+{
+    unsigned flags = route->is_derived ? ENTRY_DERIVED : 0;
+    if (route->kind == ROUTE_FILE && route->status == 200 && !route->is_derived &&
+        builder->plan->is_immutable[route->file]) {
+        flags |= ENTRY_IMMUTABLE;
     }
-    *out_validator_bytes = (size_t)count;
-    count += snprintf(out + count, HEAD_BYTES_MAX - (size_t)count,
-                      "Content-Length: %" PRIu64 "\r\n", file->stored_bytes);
-    return (size_t)count;
+    flags |= route->asks_rules ? ENTRY_ASK_RULES : 0;
+    flags |= route->kind == ROUTE_REDIRECT && route->keeps_query ? ENTRY_KEEP_QUERY : 0;
+    return flags;
 }
 
-/* Content-Type, and for the one media type that is always a coded form, its coding. */
-static size_t put_entity(const struct stored_file *file, char *out, size_t capacity)
+static uint32_t put_file(struct builder *builder, const struct route *route)
 {
-    size_t name_bytes = strlen(file->name);
-    const char *type = mime_type(file->name, name_bytes);
-    bool is_svgz = name_bytes > 5 && strcasecmp(file->name + name_bytes - 5, ".svgz") == 0;
-    return (size_t)snprintf(out, capacity, "Content-Type: %s\r\n%s", type,
-                            is_svgz ? "Content-Encoding: gzip\r\n" : "");
+    struct form forms[CODEC_COUNT];
+    struct representation_input inputs[CODEC_COUNT];
+    unsigned count = list_forms(builder, route->file, forms);
+    const struct site_plan *plan = builder->plan;
+    for (unsigned i = 0; i < count; i++) {
+        inputs[i] = (struct representation_input){
+            .payload_offset = forms[i].payload_offset,
+            .stored_bytes = forms[i].stored_bytes,
+            .modified_s = plan->files[plan->served[route->file]].modified_s,
+            .codec = forms[i].codec,
+            .head = put_head(builder, route, &forms[i], count),
+            .digest = forms[i].digest,
+        };
+        if (i > 0 && !route->is_derived) {
+            builder->savings.identity_bytes[forms[i].codec] += forms[0].stored_bytes;
+            builder->savings.coded_bytes[forms[i].codec] += forms[i].stored_bytes;
+        }
+    }
+    return index_writer_file(builder->writer, route->path, route->status,
+                             entry_flags(builder, route), inputs, count);
 }
 
-static uint32_t put_file(struct index_writer *writer, struct slice path,
-                         const struct stored_file *file)
+static uint32_t put_route(struct builder *builder, const struct route *route)
 {
-    char entity[256];
-    char head[HEAD_BYTES_MAX];
-    size_t entity_bytes = put_entity(file, entity, sizeof entity);
-    struct representation_input identity = {
-        .payload_offset = file->payload_offset,
-        .stored_bytes = file->stored_bytes,
-        .codec = CODEC_IDENTITY,
-        .shared_head =
-            index_writer_head(writer, (struct slice){entity, entity_bytes}, SLICE(policy)),
-        .etag_bytes = ETAG_BYTES,
+    if (route->kind == ROUTE_FILE) {
+        return put_file(builder, route);
+    }
+    if (route->kind == ROUTE_GONE) {
+        return index_writer_tombstone(builder->writer, route->path, route->status);
+    }
+    return index_writer_redirect(builder->writer, route->path, route->status,
+                                 entry_flags(builder, route), slice_of_string(route->target),
+                                 put_head(builder, route, NULL, 1));
+}
+
+/* ---- rules ---- */
+
+static char *query_text(const struct redirect_rule *rule)
+{
+    char *text = mem_string("", 0);
+    for (size_t i = 0; i < rule->query_count; i++) {
+        const struct query_condition *query = &rule->queries[i];
+        char *longer = mem_format("%s%s%s=%s", text, i == 0 ? "" : "&", query->key,
+                                  query->capture >= 0 ? "\x02" : query->value);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static void put_redirect_rule(struct builder *builder, const struct redirect_rule *rule)
+{
+    char *query = query_text(rule);
+    struct route none = {.kind = ROUTE_REDIRECT, .path = SLICE("")};
+    struct rule_input input = {
+        .kind = RULE_ROUTE,
+        .status = rule->status,
+        .pattern_flags = rule->pattern_flags,
+        .pattern = slice_of_string(rule->pattern),
+        .host = rule->host == NULL ? (struct slice){"", 0} : slice_of_string(rule->host),
+        .query = slice_of_string(query),
+        .target = rule->target == NULL ? (struct slice){"", 0} : slice_of_string(rule->target),
+        .head = put_head(builder, &none, NULL, 1),
     };
-    identity.head = (struct slice){head, put_head(file, head, &identity.validator_bytes)};
-    return index_writer_file(writer, path, 0, &identity, 1);
+    input.flags = (rule->is_forced ? RULE_FORCED : 0u) |
+                  (rule->is_fallback ? RULE_NAVIGATION : 0u) |
+                  (rule->target_has_query ? 0u : RULE_KEEP_QUERY);
+    index_writer_rule(builder->writer, &input);
+    free(query);
 }
 
-/* The folder of an index.html: its path with the slash is the page, without it a redirect. */
-static void put_folder(struct index_writer *writer, struct slice folder, uint32_t page)
+/* A single-page application's page answers where nothing else does. */
+static void put_spa_rule(struct builder *builder)
 {
-    index_writer_same_file(writer, folder, ENTRY_DERIVED, page);
-    if (folder.count > 1) {
-        char target[PATH_ENCODED_BYTES_MAX];
-        uint32_t head = index_writer_head(writer, SLICE(redirect_entity), SLICE(redirect_policy));
-        struct slice bare = {folder.bytes, folder.count - 1};
-        index_writer_redirect(writer, bare, 301,
-                              (struct slice){target, path_encode(folder, target)}, head);
-    }
+    char *target = mem_format("/%s", builder->plan->options->spa);
+    struct rule_input input = {
+        .kind = RULE_ROUTE,
+        .status = 200,
+        .flags = RULE_NAVIGATION,
+        .pattern = SLICE("/\x01"),
+        .host = SLICE(""),
+        .query = SLICE(""),
+        .target = slice_of_string(target),
+    };
+    index_writer_rule(builder->writer, &input);
+    free(target);
 }
 
-static void put_paths(struct index_writer *writer, const struct stored_file *file)
+/* Answers to missing paths say themselves how long they may be kept and what they are. */
+static bool is_for_missing_paths(const struct header_field *field)
 {
-    static const char page_name[] = "/index.html";
-    const size_t page_name_bytes = sizeof page_name - 1;
-    char key[PATH_BYTES_MAX];
-    size_t count = strlen(file->name) + 1;
-    key[0] = '/';
-    memcpy(key + 1, file->name, count - 1);
-    struct slice path = {key, count};
-    uint32_t number = put_file(writer, path, file);
-    if (count >= page_name_bytes &&
-        memcmp(key + count - page_name_bytes, page_name, page_name_bytes) == 0) {
-        put_folder(writer, (struct slice){key, count - page_name_bytes + 1}, number);
+    return strcasecmp(field->name, "Cache-Control") != 0 &&
+           strcasecmp(field->name, "Content-Type") != 0;
+}
+
+static bool is_for_host(const struct site_plan *plan, const struct header_rule *rule)
+{
+    return rule->host == NULL || (plan->options->host != NULL &&
+                                  pattern_matches(slice_of_string(rule->host), PATTERN_IGNORE_CASE,
+                                                  slice_of_string(plan->options->host), NULL));
+}
+
+static void put_fields_rule(struct builder *builder, const struct header_rule *rule)
+{
+    char *lines = mem_string("", 0);
+    for (size_t i = 0; i < rule->field_count; i++) {
+        const struct header_field *field = &rule->fields[i];
+        if (!is_for_missing_paths(field)) {
+            continue;
+        }
+        char *longer = field->is_unset
+                           ? mem_format("%s%s\r\n", lines, field->name)
+                           : mem_format("%s%s: %s\r\n", lines, field->name, field->value);
+        free(lines);
+        lines = longer;
     }
-    if (slice_equal(path, SLICE("/404.html"))) {
-        index_writer_not_found(writer, number);
+    struct rule_input input = {
+        .kind = RULE_FIELDS,
+        .flags = builder->plan->options->dialect == DIALECT_NETLIFY ? RULE_OVERRIDES : 0,
+        .pattern_flags = rule->pattern_flags,
+        .pattern = slice_of_string(rule->pattern),
+        .host = SLICE(""),
+        .query = SLICE(""),
+        .target = slice_of_string(lines),
+    };
+    if (*lines != '\0') {
+        index_writer_rule(builder->writer, &input);
+    }
+    free(lines);
+}
+
+static void put_rules(struct builder *builder)
+{
+    const struct site_plan *plan = builder->plan;
+    for (size_t i = 0; i < plan->routes.rule_count; i++) {
+        put_redirect_rule(builder, plan->routes.rules[i]);
+    }
+    if (plan->options->spa != NULL) {
+        put_spa_rule(builder);
+    }
+    for (size_t i = 0; i < plan->headers.rule_count; i++) {
+        const struct header_rule *rule = &plan->headers.rules[i];
+        if (!pattern_is_exact(slice_of_string(rule->pattern)) && is_for_host(plan, rule)) {
+            put_fields_rule(builder, rule);
+        }
     }
 }
 
-int site_index_build(const struct stored_file *files, size_t count,
+int site_index_build(const struct site_plan *plan, const struct catalog *catalog,
                      const struct index_properties *properties, struct index_image *out_image,
-                     struct error *error)
+                     struct site_savings *out_savings, struct error *error)
 {
-    struct index_writer *writer = index_writer_new();
-    for (size_t i = 0; i < count; i++) {
-        put_paths(writer, &files[i]);
+    struct builder builder = {.plan = plan, .catalog = catalog, .writer = index_writer_new()};
+    for (size_t i = 0; i < plan->routes.count; i++) {
+        uint32_t number = put_route(&builder, &plan->routes.rows[i]);
+        if (plan->routes.not_found == i + 1 && plan->routes.rows[i].kind == ROUTE_FILE) {
+            index_writer_not_found(builder.writer, number);
+        }
     }
-    int status = index_writer_finish(writer, properties, out_image, error);
-    index_writer_free(writer);
+    index_writer_not_found_depth(builder.writer, plan->routes.not_found_depth);
+    put_rules(&builder);
+    int status = index_writer_finish(builder.writer, properties, out_image, error);
+    index_writer_free(builder.writer);
+    if (status == 0 && out_savings != NULL) {
+        *out_savings = builder.savings;
+    }
     return status;
 }

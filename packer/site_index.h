@@ -1,14 +1,21 @@
-/* From the stored files of a release to its index: paths, response heads, the pages of folders,
- * redirects, the 404 page. What the server would otherwise decide per request is decided here. */
+/* From a plan and what the archive holds to the index of a release. What the server would otherwise
+ * decide per request is decided here. */
 #ifndef CAIRN_PACKER_SITE_INDEX_H
 #define CAIRN_PACKER_SITE_INDEX_H
 
-#include "packer/content_store.h"
 #include "packer/index_writer.h"
+#include "packer/site_plan.h"
 
-/* Builds the index of `count` files, sorted by name. The caller frees out_image->bytes. */
-int site_index_build(const struct stored_file *files, size_t count,
+/* What the coded forms of a release save, over all files that are served. */
+struct site_savings {
+    uint64_t identity_bytes[CODEC_COUNT]; /* of the files that have a form in this coding */
+    uint64_t coded_bytes[CODEC_COUNT];
+};
+
+/* Builds the index; the content of every file is in the catalog, with its digest. The caller frees
+ * out_image->bytes. `out_savings` may be NULL. */
+int site_index_build(const struct site_plan *plan, const struct catalog *catalog,
                      const struct index_properties *properties, struct index_image *out_image,
-                     struct error *error) CAIRN_MUST_CHECK;
+                     struct site_savings *out_savings, struct error *error) CAIRN_MUST_CHECK;
 
 #endif

@@ -1,21 +1,31 @@
 /* The files of a site directory, found and sorted. Links are followed where they stay inside the
- * tree. One thread; the list owns its strings. */
+ * tree. One thread; the walk owns its strings. */
 #ifndef CAIRN_PACKER_WALK_H
 #define CAIRN_PACKER_WALK_H
 
 #include "common/error.h"
+#include "packer/file_state.h"
 
-#include <sys/stat.h>
+enum file_role {
+    FILE_SERVED,
+    FILE_RULES, /* `_headers` and the like, at the root: packed with the release, never served */
+};
 
 struct walk_file {
-    char *name;         /* below the site directory: "docs/a.html" */
-    struct stat status; /* of the file itself, links followed, at the time of the walk */
+    const char *name;        /* below the site directory: "docs/a.html" */
+    struct file_state state; /* of the file itself, links followed, at the time of the walk */
+    enum file_role role;
 };
 
 /* What was left out, and why: for the person who packs. */
 struct walk_note {
-    char *name;
+    const char *name;
     const char *reason; /* static */
+    unsigned line;      /* of a `.cairnignore` that is not understood; 0: a file */
+};
+
+struct walk_options {
+    bool dotfiles; /* take them too; else only what is below /.well-known */
 };
 
 struct walk {
@@ -26,14 +36,23 @@ struct walk {
     struct walk_note *notes;
     size_t note_count;
     size_t note_capacity;
+    uint64_t ignored_count; /* by `.cairnignore`: not noted one by one */
+    struct walk_names *names;
+    struct ignore *ignore;
+    struct walk_options options;
 };
 
+/* What a file of this name is for. */
+enum file_role walk_role_of(const char *name);
+
 /* Lists every regular file below `directory`, sorted by the bytes of its name. Left out, with a
- * note: links that lead outside the tree, nowhere, or back to a folder they are in, and the folders
- * of version control (.git, .hg, .svn, .bzr, _darcs). A name that cannot be a URL path, an entry
- * that cannot be read, and anything that is neither file nor folder fail the whole walk, with its
- * name in *error. walk_fini() in any case. */
-int walk_init(const char *directory, struct walk *out_walk, struct error *error) CAIRN_MUST_CHECK;
+ * note: names that start with a dot (RFC 8615's /.well-known excepted), links that lead outside the
+ * tree, nowhere, or back to a folder they are in, and the folders of version control; and, counted,
+ * what `.cairnignore` files say (git's syntax, each for its folder). A name that cannot be a URL
+ * path, an entry that cannot be read, and anything that is neither file nor folder fail the whole
+ * walk, with its name in *error. walk_fini() in any case. */
+int walk_init(const char *directory, const struct walk_options *options, struct walk *out_walk,
+              struct error *error) CAIRN_MUST_CHECK;
 void walk_fini(struct walk *walk);
 
 #endif

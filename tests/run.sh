@@ -11,7 +11,8 @@ step() { printf '\n== %s (%d s)\n' "$*" "$(($(date +%s) - started))"; }
 
 step "Install what is missing"
 examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 \
-    curl:curl strace:strace clang-format:clang-format libc6-dev libcmph-dev libxxhash-dev \
+    curl:curl strace:strace clang-format:clang-format brotli:brotli zstd:zstd libc6-dev libcmph-dev \
+    libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev \
     libcriterion-dev
 
 jobs=$(nproc)

@@ -241,8 +241,11 @@ static enum http_field_id field_id(struct slice name)
         enum http_field_id id;
     } known[] = {
         {{"Host", 4}, FIELD_HOST},
+        {{"Accept", 6}, FIELD_ACCEPT},
         {{"Connection", 10}, FIELD_CONNECTION},
         {{"If-None-Match", 13}, FIELD_IF_NONE_MATCH},
+        {{"Sec-Fetch-Mode", 14}, FIELD_SEC_FETCH_MODE},
+        {{"Accept-Encoding", 15}, FIELD_ACCEPT_ENCODING},
         {{"Content-Length", 14}, FIELD_CONTENT_LENGTH},
         {{"Transfer-Encoding", 17}, FIELD_TRANSFER_ENCODING},
     };

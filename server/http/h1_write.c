@@ -1,5 +1,7 @@
 #include "http/h1_write.h"
 
+#include "http/rule_fields.h"
+
 static const struct {
     unsigned status;
     struct slice line;
@@ -78,6 +80,14 @@ size_t h1_write_head(const struct response *response, const struct date_line *da
     }
     for (size_t i = 0; i < ARRAY_COUNT(response->fields); i++) {
         put(&writer, response->fields[i]);
+    }
+    if (response->rules != NULL) {
+        size_t count =
+            rule_fields_write(response->rules, response->rules_path, writer.at, writer.left);
+        writer.is_full |= count > writer.left;
+        count = writer.is_full ? 0 : count;
+        writer.at += count;
+        writer.left -= count;
     }
     if (!response->keep_alive) {
         put(&writer, SLICE("Connection: close\r\n"));

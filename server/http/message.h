@@ -21,6 +21,9 @@ enum http_field_id {
     FIELD_CONTENT_LENGTH,
     FIELD_TRANSFER_ENCODING,
     FIELD_IF_NONE_MATCH,
+    FIELD_ACCEPT_ENCODING,
+    FIELD_ACCEPT,
+    FIELD_SEC_FETCH_MODE,
 };
 
 struct http_field {
@@ -42,12 +45,16 @@ struct request {
     struct http_field fields[REQUEST_FIELDS_MAX];
 };
 
+/* What a response needs besides slices of the release: its own field lines, an expanded target.
+ * The caller's, of this size; in use until the head is written. */
+enum { RESPONSE_SCRATCH_BYTES = 16384 };
+
 struct response {
     unsigned status;
     bool keep_alive;        /* the connection stays open afterwards */
     bool tell_keep_alive;   /* HTTP/1.0: an open connection has to be announced */
     bool has_body;          /* false: HEAD, or a status without one */
-    struct slice fields[4]; /* runs of complete field lines, in order; may be empty */
+    struct slice fields[5]; /* runs of complete field lines, in order; may be empty */
     struct slice location;  /* a redirect's target; the query follows it */
     struct slice query;
     struct slice text; /* a short body that is no file's */
@@ -56,6 +63,9 @@ struct response {
     const uint8_t *body;
     uint64_t body_offset; /* in the archive */
     uint64_t body_bytes;
+    /* field lines by rules of the site, for a path that no entry has: */
+    const struct index *rules; /* NULL: none */
+    struct slice rules_path;   /* canonical */
 };
 
 #endif

@@ -1,7 +1,18 @@
 #include "http/respond.h"
 
 #include "common/path.h"
+#include "common/validators.h"
+#include "http/accept.h"
 #include "http/conditional.h"
+#include "http/route.h"
+
+/* The scratch: own field lines, an expanded target, a copy of the canonical path. */
+enum {
+    ROUTE_SCRATCH_AT = 256,
+    RULES_PATH_AT = ROUTE_SCRATCH_AT + ROUTE_TARGET_BYTES_MAX,
+};
+_Static_assert(VALIDATORS_BYTES + LENGTH_FIELD_BYTES_MAX <= ROUTE_SCRATCH_AT, "own field lines");
+_Static_assert(RULES_PATH_AT + PATH_BYTES_MAX <= RESPONSE_SCRATCH_BYTES, "all of it");
 
 struct status_text {
     unsigned status;
@@ -40,6 +51,40 @@ static void respond_text(unsigned status, struct response *response)
     response->text = found->text;
 }
 
+/* Which stored form goes out (RFC 9110 §12.5.3). Without the field, or with one form only:
+ * identity. */
+static const struct index_representation *select_representation(const struct request *request,
+                                                                const struct index *index,
+                                                                const struct index_entry *entry)
+{
+    struct accept_encoding accepted;
+    bool is_asked = false;
+    for (size_t i = 0; entry->representation_count > 1 && i < request->field_count; i++) {
+        if (request->fields[i].id == FIELD_ACCEPT_ENCODING) {
+            if (!is_asked) {
+                accept_encoding_init(&accepted);
+                is_asked = true;
+            }
+            accept_encoding_add(&accepted, request->fields[i].value);
+        }
+    }
+    if (!is_asked) {
+        return &entry->first;
+    }
+    const struct index_representation *forms[CODEC_COUNT] = {NULL};
+    uint64_t sizes[CODEC_COUNT];
+    memset(sizes, 0xff, sizeof sizes);
+    for (unsigned i = 0; i < entry->representation_count; i++) {
+        const struct index_representation *form = index_representation(index, entry, i);
+        if (form != NULL && form->codec < CODEC_COUNT) {
+            forms[form->codec] = form;
+            sizes[form->codec] = form->stored_bytes;
+        }
+    }
+    const struct index_representation *chosen = forms[accept_encoding_select(&accepted, sizes)];
+    return chosen == NULL ? &entry->first : chosen;
+}
+
 static bool set_body(struct response *response, struct site *site,
                      const struct index_representation *representation)
 {
@@ -55,60 +100,121 @@ static bool set_body(struct response *response, struct site *site,
 }
 
 static void respond_file(const struct request *request, const struct site_match *match,
-                         struct response *response)
+                         char *scratch, struct response *response)
 {
-    const struct index_representation *representation = &match->entry->first;
-    struct index_head_text head = index_head(match->site->index, representation);
-    if (is_not_modified(request, head.etag)) {
-        response->status = 304; /* RFC 9110 §15.4.5: what a 200 would say of caching, no more */
-        response->has_body = false;
-        response->fields[0] = head.policy;
-        response->fields[1] = head.validator;
-        return;
-    }
-    if (!set_body(response, match->site, representation)) {
+    const struct index *index = match->site->index;
+    const struct index_representation *form = select_representation(request, index, match->entry);
+    const uint8_t *digest = index_digest(index, form);
+    if (digest == NULL || !set_body(response, match->site, form)) {
         respond_text(500, response);
         return;
     }
+    struct index_head_text head = index_head(index, form->head);
+    struct slice validators = {scratch,
+                               validators_format(digest, representation_modified_s(form), scratch)};
+    struct slice etag = {scratch + ETAG_FIELD_BYTES, ETAG_BYTES};
+    if (is_not_modified(request, etag)) {
+        response->status = 304; /* RFC 9110 §15.4.5: what a 200 would say of caching, no more */
+        response->has_body = false;
+        response->site = NULL;
+        response->fields[0] = head.policy;
+        response->fields[1] = validators;
+        return;
+    }
+    char *length = scratch + VALIDATORS_BYTES;
     response->status = 200;
     response->fields[0] = head.entity;
     response->fields[1] = head.policy;
-    response->fields[2] = head.validator;
-    response->fields[3] = head.length;
+    response->fields[2] = validators;
+    response->fields[3] = (struct slice){length, length_field_format(form->stored_bytes, length)};
 }
 
 static void respond_redirect(const struct request *request, const struct site_match *match,
                              struct response *response)
 {
     const struct index *index = match->site->index;
-    const struct index_representation *first = &match->entry->first;
-    struct index_head_text head = index_head(index, first);
+    const struct index_target *target = &match->entry->target;
+    struct index_head_text head = index_head(index, target->head);
     response->status = match->entry->status;
     response->has_body = false;
-    response->location = index_text(index, first->head_at, first->head_bytes);
-    response->query = request->query;
+    response->location = index_text(index, target->text_at, target->bytes);
+    if ((match->entry->flags & ENTRY_KEEP_QUERY) != 0) {
+        response->query = request->query;
+    }
     response->fields[0] = head.entity;
     response->fields[1] = head.policy;
 }
 
-/* The site's own page for missing paths, without validators: it is nobody's representation, and a
+/* A page that says what is not there, without validators: it is nobody's representation, and a
  * cache that kept it would keep it for a path that may exist tomorrow (RFC 9110 §15.5.5). */
-static void respond_missing(const struct site_match *match, struct response *response)
+static void respond_missing(const struct request *request, struct site *site,
+                            const struct index_entry *page, unsigned status, char *scratch,
+                            struct response *response)
 {
-    const struct index_entry *page = match->not_found_page;
-    if (page == NULL || !set_body(response, match->site, &page->first)) {
-        respond_text(match->missing_status, response);
+    const struct index_representation *form =
+        page == NULL ? NULL : select_representation(request, site->index, page);
+    if (form == NULL || !set_body(response, site, form)) {
+        respond_text(status, response);
         return;
     }
-    struct index_head_text head = index_head(match->site->index, &page->first);
-    response->status = match->missing_status;
-    response->fields[0] = head.entity;
-    response->fields[1] = head.length;
+    response->status = status;
+    response->fields[0] = index_head(site->index, form->head).entity;
+    response->fields[1] = (struct slice){scratch, length_field_format(form->stored_bytes, scratch)};
     response->fields[2] = SLICE("Cache-Control: no-store\r\n");
+    if (page->representation_count > 1) {
+        response->fields[3] = SLICE("Vary: Accept-Encoding\r\n");
+    }
 }
 
+static void respond_entry(const struct request *request, const struct site_match *match,
+                          char *scratch, struct response *response)
+{
+    if (match->entry == NULL) {
+        respond_missing(request, match->site, match->not_found_page, match->missing_status, scratch,
+                        response);
+    } else if (match->entry->kind == ENTRY_REDIRECT) {
+        respond_redirect(request, match, response);
+    } else if (match->entry->status != 200) {
+        respond_missing(request, match->site, match->entry, match->entry->status, scratch,
+                        response);
+    } else {
+        respond_file(request, match, scratch, response);
+    }
+}
+
+/* What a rule says that decides: another path, a redirect, or a page with a status. */
+static void respond_route(const struct site_list *sites, const struct request *request,
+                          const struct route *route, char *scratch, struct response *response)
+{
+    const struct index *index = sites->sites[0]->index;
+    if (route->status >= 300 && route->status < 400) {
+        struct index_head_text head = index_head(index, route->rule->head);
+        response->status = route->status;
+        response->has_body = false;
+        response->location = route->target;
+        if ((route->rule->flags & RULE_KEEP_QUERY) != 0) {
+            response->query = request->query;
+        }
+        response->fields[0] = head.entity;
+        response->fields[1] = head.policy;
+        return;
+    }
+    struct site_match match = site_list_find(sites, route->target);
+    if (match.entry != NULL && route->status == 200) {
+        respond_entry(request, &match, scratch, response);
+        return;
+    }
+    const struct index_entry *page = match.entry;
+    if (page == NULL || page->kind != ENTRY_FILE) {
+        page = match.not_found_page;
+    }
+    respond_missing(request, match.site, page, route->status == 200 ? 404 : route->status, scratch,
+                    response);
+}
+
+/* Rules are those of the newest release: they describe the site as it is now. */
 static void respond_path(const struct site_list *sites, const struct request *request,
-                         struct response *response)
+                         char *scratch, struct response *response)
 {
     char buffer[PATH_BYTES_MAX];
     struct slice path;
@@ -118,18 +224,32 @@ static void respond_path(const struct site_list *sites, const struct request *re
         return;
     }
     /* No key is empty: looking that up misses, with the site's page for missing paths. */
-    struct site_match match =
-        site_list_find(sites, status == PATH_OK ? path : (struct slice){"", 0});
-    if (match.entry == NULL) {
-        respond_missing(&match, response);
-    } else if (match.entry->kind == ENTRY_REDIRECT) {
-        respond_redirect(request, &match, response);
+    if (status == PATH_ABSENT) {
+        path = (struct slice){"", 0};
+    }
+    struct site_match match = site_list_find(sites, path);
+    const struct index *newest = sites->sites[0]->index;
+    bool is_missing = match.entry == NULL;
+    struct route route;
+    bool is_routed =
+        newest->rule_count > 0 && path.count > 0 &&
+        (is_missing || (match.entry->flags & ENTRY_ASK_RULES) != 0) &&
+        route_find(newest, request, path, !is_missing, scratch + ROUTE_SCRATCH_AT, &route);
+    if (is_routed) {
+        respond_route(sites, request, &route, scratch, response);
     } else {
-        respond_file(request, &match, response);
+        respond_entry(request, &match, scratch, response);
+    }
+    /* What entries have at their own path was merged into their heads. */
+    if (newest->rule_count > 0 && path.count > 0 && response->status != 200 &&
+        response->status != 304 && (is_missing || is_routed)) {
+        response->rules = newest;
+        memcpy(scratch + RULES_PATH_AT, path.bytes, path.count);
+        response->rules_path = (struct slice){scratch + RULES_PATH_AT, path.count};
     }
 }
 
-void respond(const struct site_list *sites, const struct request *request,
+void respond(const struct site_list *sites, const struct request *request, char *scratch,
              struct response *out_response)
 {
     *out_response = (struct response){
@@ -144,7 +264,7 @@ void respond(const struct site_list *sites, const struct request *request,
     } else if (sites->count == 0) {
         respond_text(503, out_response);
     } else {
-        respond_path(sites, request, out_response);
+        respond_path(sites, request, scratch, out_response);
     }
 }
 

@@ -5,8 +5,9 @@
 
 #include "http/message.h"
 
-/* Answers a parsed request. Everything in *out_response is valid as long as the list is in use. */
-void respond(const struct site_list *sites, const struct request *request,
+/* Answers a parsed request. Everything in *out_response is valid as long as the list is in use, the
+ * request stays, and `scratch` (RESPONSE_SCRATCH_BYTES) is not used again. */
+void respond(const struct site_list *sites, const struct request *request, char *scratch,
              struct response *out_response);
 
 /* The answer to bytes that are no request: `status` from h1_parse(). The connection ends. */

@@ -150,7 +150,7 @@ static bool answer_one(struct turn *turn, struct slice input, size_t input_bytes
         return false;
     }
     if (result == H1_OK) {
-        respond(turn->sites, &turn->request, &response);
+        respond(turn->sites, &turn->request, turn->scratch, &response);
         input_bytes += turn->request.head_bytes;
     } else {
         respond_bad(status, &response);

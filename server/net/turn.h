@@ -22,6 +22,7 @@ struct turn {
     struct request request;
     struct batch batch;
     char input[REQUEST_HEAD_BYTES_MAX];
+    char scratch[RESPONSE_SCRATCH_BYTES];
 };
 
 /* Adds to a counter that only this thread writes: no locked instruction. */

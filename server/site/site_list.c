@@ -1,6 +1,7 @@
 #include "site/site_list.h"
 
 #include "common/mem.h"
+#include "common/path.h"
 
 #include <stdlib.h>
 
@@ -40,23 +41,82 @@ void site_list_free(struct site_list *list)
     }
 }
 
-static const struct index_entry *not_found_page(const struct index *index)
+static const struct index_entry *page_at(const struct index *index, struct slice path)
 {
-    uint32_t entry = index->not_found_entry; /* 1 + position, checked at load */
-    return entry == 0 ? NULL : &index->entries[entry - 1];
+    struct hash128 hash = hash128(path.bytes, path.count);
+    const struct index_entry *entry = index_find(index, &hash, path);
+    return entry != NULL && entry->kind == ENTRY_FILE ? entry : NULL;
 }
 
-/* The page for missing paths is that of the newest site which has one, no older than the newest
- * snapshot: that one describes the whole site. */
-static struct site_match missing(const struct site_list *list, unsigned status)
+/* The length of the folder that is `depth` slashes below the root: "/a/" of "/a/b" is 1. */
+static size_t folder_bytes(struct slice path, uint32_t depth)
+{
+    size_t count = 0;
+    uint32_t seen = 0;
+    for (size_t i = 1; i < path.count && seen < depth; i++) {
+        if (path.bytes[i] == '/') {
+            seen++;
+            count = i + 1;
+        }
+    }
+    return seen == depth ? count : 0;
+}
+
+/* The sites that may name the page: the newest ones down to the first snapshot, which describes the
+ * whole site. */
+static size_t visible_count(const struct site_list *list)
+{
+    size_t count = 0;
+    while (count < list->count) {
+        if ((list->sites[count++]->index->flags & INDEX_OVERLAY) == 0) {
+            break;
+        }
+    }
+    return count;
+}
+
+/* The nearest 404.html, walking up from the path; not the one of the root. */
+static bool find_nested_page(const struct site_list *list, size_t visible, struct slice path,
+                             struct site_match *match)
+{
+    static const char name[] = "404.html";
+    uint32_t deepest = 0;
+    for (size_t i = 0; i < visible; i++) {
+        uint32_t depth = list->sites[i]->index->not_found_depth;
+        deepest = depth > deepest ? depth : deepest;
+    }
+    char key[PATH_BYTES_MAX];
+    for (uint32_t depth = deepest; depth > 0; depth--) {
+        size_t count = folder_bytes(path, depth);
+        if (count == 0 || count + sizeof name - 1 > sizeof key) {
+            continue;
+        }
+        memcpy(key, path.bytes, count);
+        memcpy(key + count, name, sizeof name - 1);
+        for (size_t i = 0; i < visible; i++) {
+            match->site = list->sites[i];
+            match->not_found_page =
+                page_at(match->site->index, (struct slice){key, count + sizeof name - 1});
+            if (match->not_found_page != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static struct site_match missing(const struct site_list *list, struct slice path, unsigned status)
 {
     struct site_match match = {.missing_status = status};
-    for (size_t i = 0; i < list->count; i++) {
+    size_t visible = visible_count(list);
+    if (find_nested_page(list, visible, path, &match)) {
+        return match;
+    }
+    for (size_t i = 0; i < visible && match.not_found_page == NULL; i++) {
         const struct index *index = list->sites[i]->index;
         match.site = list->sites[i];
-        match.not_found_page = not_found_page(index);
-        if (match.not_found_page != NULL || (index->flags & INDEX_OVERLAY) == 0) {
-            break;
+        if (index->not_found_entry != 0) { /* 1 + position, checked at load */
+            match.not_found_page = &index->entries[index->not_found_entry - 1];
         }
     }
     return match;
@@ -73,12 +133,12 @@ struct site_match site_list_find(const struct site_list *list, struct slice path
         }
         const struct index_entry *entry = index_find(site->index, &hash, path);
         if (entry != NULL && entry->kind == ENTRY_TOMBSTONE) {
-            return missing(list, entry->status);
+            return missing(list, path, entry->status);
         }
         if (entry != NULL && (!is_hidden || (entry->flags & ENTRY_IMMUTABLE) != 0)) {
             return (struct site_match){.site = site, .entry = entry};
         }
         is_hidden |= (site->index->flags & INDEX_OVERLAY) == 0;
     }
-    return missing(list, 404);
+    return missing(list, path, 404);
 }

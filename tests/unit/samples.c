@@ -14,16 +14,16 @@ static void add_entry(struct index_writer *writer, struct slice word,
     struct slice path = slice_after(word, 1);
     switch (word.bytes[0]) {
     case 'F':
-        index_writer_file(writer, path, 0, form, 1);
+        index_writer_file(writer, path, 200, 0, form, 1);
         break;
     case 'I':
-        index_writer_file(writer, path, ENTRY_IMMUTABLE, form, 1);
+        index_writer_file(writer, path, 200, ENTRY_IMMUTABLE, form, 1);
         break;
     case 'N':
-        index_writer_not_found(writer, index_writer_file(writer, path, 0, form, 1));
+        index_writer_not_found(writer, index_writer_file(writer, path, 200, 0, form, 1));
         break;
     case 'R':
-        index_writer_redirect(writer, path, 301, SLICE("/new/"),
+        index_writer_redirect(writer, path, 301, ENTRY_KEEP_QUERY, SLICE("/new/"),
                               index_writer_head(writer, SLICE("Content-Length: 0\r\n"),
                                                 SLICE("Cache-Control: no-cache\r\n")));
         break;
@@ -103,12 +103,17 @@ void sample_pack(const char *archive_path)
 {
     FILE *messages = fopen("/dev/null", "w");
     cr_assert(messages != NULL);
-    struct add_options options = {
-        .site_directory = "site", .archive_path = archive_path, .messages = messages};
-    char *index_path = NULL;
+    struct site_options site;
+    site_options_init(&site);
+    struct add_options options = {.site_directory = "site",
+                                  .archive_path = archive_path,
+                                  .site = &site,
+                                  .messages = messages};
+    struct add_result result;
     struct error error = {""};
-    int status = add_release(&options, &index_path, &error);
+    int status = add_release(&options, &result, &error);
     cr_assert(status == 0, "%s", error.text);
-    free(index_path);
+    add_result_fini(&result);
+    site_options_fini(&site);
     fclose(messages);
 }

@@ -25,12 +25,14 @@ struct fixture {
     struct content_store store;
 };
 
-static void fixture_init(struct fixture *fixture)
+static void fixture_init(struct fixture *fixture, unsigned thread_count)
 {
+    static const struct catalog empty;
     struct superblock superblock = {.created_s = 1};
-    cr_assert(walk_init("site", &fixture->walk, NULL) == 0);
+    cr_assert(walk_init("site", &(struct walk_options){0}, &fixture->walk, NULL) == 0);
     cr_assert(archive_writer_open("a.cairn", false, &superblock, &fixture->writer, NULL) == 0);
-    content_store_init(&fixture->store, fixture->writer, 1700000000);
+    content_store_init(&fixture->store, fixture->writer, &empty, 1700000000);
+    fixture->store.thread_count = thread_count;
 }
 
 static void fixture_fini(struct fixture *fixture)
@@ -40,35 +42,36 @@ static void fixture_fini(struct fixture *fixture)
     walk_fini(&fixture->walk);
 }
 
-static int store(struct fixture *fixture, size_t i, struct stored_file *out_file,
-                 struct error *error)
-{
-    return content_store_add(&fixture->store, fixture->walk.root, &fixture->walk.files[i], out_file,
-                             error);
-}
-
 Test(content_store, tells_where_the_bytes_are)
 {
     scratch_file("site/b", "two");
     scratch_file("site/c", "one");
-    struct fixture fixture;
-    struct stored_file files[3];
-    fixture_init(&fixture);
-    for (size_t i = 0; i < 3; i++) {
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        struct fixture fixture;
+        struct stored_file files[3];
         struct error error = {""};
-        char text[3];
-        cr_assert(store(&fixture, i, &files[i], &error) == 0, "%s", error.text);
-        cr_expect(strcmp(files[i].name, fixture.walk.files[i].name) == 0);
-        cr_expect(files[i].stored_bytes == 3 && files[i].modified_s == SCRATCH_MODIFIED_S);
-        cr_assert(
-            archive_writer_read_back(fixture.writer, files[i].payload_offset, text, 3, NULL) == 0);
-        struct hash128 hash = hash128(text, 3);
-        cr_expect(memcmp(&hash, &files[i].hash, HASH128_BYTES) == 0);
+        fixture_init(&fixture, threads);
+        int status = content_store_add(&fixture.store, &fixture.walk, files, &error);
+        cr_assert(status == 0, "%s", error.text);
+        for (size_t i = 0; i < 3; i++) {
+            const struct content *content = &fixture.store.catalog.contents[files[i].content];
+            char text[3];
+            cr_expect(strcmp(files[i].name, fixture.walk.files[i].name) == 0);
+            cr_expect(content->stored_bytes == 3 && files[i].modified_s == SCRATCH_MODIFIED_S);
+            cr_assert(archive_writer_read_back(fixture.writer, content->payload_offset, text, 3,
+                                               NULL) == 0);
+            cr_expect(memcmp(text, i == 1 ? "two" : "one", 3) == 0, "file %zu", i);
+            struct hash128 hash = hash128(text, 3);
+            cr_expect(memcmp(&hash, &content->hash, HASH128_BYTES) == 0);
+            cr_expect(content->has_digest && files[i].was_read && !files[i].is_rebound);
+        }
+        /* FIPS 180-4: SHA-256 of "one" */
+        static const uint8_t start[] = {0x76, 0x92, 0xc3, 0xad};
+        cr_expect(memcmp(fixture.store.catalog.contents[files[0].content].digest, start, 4) == 0);
+        cr_expect(files[0].content == files[2].content && files[0].content != files[1].content);
+        cr_expect(fixture.store.stored_count == 2 && fixture.store.file_bytes == 9);
+        fixture_fini(&fixture);
     }
-    cr_expect(files[0].payload_offset == files[2].payload_offset);
-    cr_expect(files[0].payload_offset != files[1].payload_offset);
-    cr_expect(fixture.store.stored_count == 2 && fixture.store.file_bytes == 9);
-    fixture_fini(&fixture);
 }
 
 /* What can happen to a file between the walk and the reading of it. */
@@ -124,14 +127,14 @@ static const struct {
 };
 
 /* Waits until the clock of the file system has moved on, so that a change shows in its time. */
-static void wait_for_new_time(const struct stat *status)
+static void wait_for_new_time(const struct file_state *state)
 {
-    struct stat now = *status;
-    while (now.st_ctim.tv_sec == status->st_ctim.tv_sec &&
-           now.st_ctim.tv_nsec == status->st_ctim.tv_nsec) {
+    struct stat now;
+    do {
         scratch_file("probe", "");
         cr_assert(stat("probe", &now) == 0);
-    }
+    } while (now.st_ctim.tv_sec == state->changed_s &&
+             now.st_ctim.tv_nsec == (long)state->changed_ns);
 }
 
 Test(content_store, file_that_changed_after_the_walk)
@@ -142,10 +145,10 @@ Test(content_store, file_that_changed_after_the_walk)
         struct fixture fixture;
         struct stored_file file;
         struct error error = {""};
-        fixture_init(&fixture);
-        wait_for_new_time(&fixture.walk.files[0].status);
+        fixture_init(&fixture, 2);
+        wait_for_new_time(&fixture.walk.files[0].state);
         changes[i].change();
-        int status = store(&fixture, 0, &file, &error);
+        int status = content_store_add(&fixture.store, &fixture.walk, &file, &error);
         cr_expect(status == changes[i].status, "row %zu: %d", i, status);
         cr_expect(strstr(error.text, "site/a: ") != NULL, "%s", error.text);
         cr_expect(strstr(error.text, changes[i].says) != NULL, "%s", error.text);

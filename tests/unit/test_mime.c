@@ -1,5 +1,5 @@
 /* The media type of a file name: known types, odd names, and the order of the tables. */
-#include "packer/mime.h"
+#include "common/mime.h"
 
 #include <criterion/criterion.h>
 #include <stdbool.h>

@@ -263,16 +263,53 @@ Test(record, checks_more_than_the_checksum)
         int status;
     } rows[] = {
         {4, RECORD_CONTENT, 0}, {4, RECORD_COMMIT, 0},
-        {4, 0, ERR_VERSION},    {4, RECORD_COMMIT + 1, ERR_VERSION},
-        {4, 255, ERR_VERSION},  {5, 1, ERR_VERSION},
-        {6, 1, ERR_DAMAGED},    {7, 1, ERR_DAMAGED},
+        {4, 0, ERR_VERSION},    {4, RECORD_OPTIONS + 1, ERR_VERSION},
+        {4, 255, ERR_VERSION},  {5, CODEC_GZIP, ERR_FORMAT}, /* only a variant is coded */
+        {6, 1, ERR_FORMAT},     {7, 1, ERR_DAMAGED},
         {12, 1, ERR_DAMAGED},   {15, 1, ERR_DAMAGED},
-        {48, 1, ERR_DAMAGED},   {55, 1, ERR_DAMAGED},
+        {48, 1, ERR_FORMAT},    {55, 1, ERR_FORMAT},
         {10, 1, ERR_DAMAGED},   {11, 255, ERR_DAMAGED},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct record record = {.offset = RECORD_AT, .kind = RECORD_CONTENT, .path = SLICE("a")};
         int status = decode_encoded(&record, rows[i].at, rows[i].value);
+        cr_expect(status == rows[i].status, "row %zu: %d", i, status);
+    }
+}
+
+/* A coded form says of which content, made with what effort; it stands behind that content. */
+Test(record, variants)
+{
+    static const struct {
+        enum codec codec;
+        enum effort effort;
+        uint64_t source_offset, stored_bytes;
+        int status;
+    } rows[] = {
+        {CODEC_GZIP, EFFORT_FAST, 64, 0, 0},
+        {CODEC_ZSTD, EFFORT_MAX, 64, 5, 0},
+        {CODEC_BR, EFFORT_DEFAULT, RECORD_AT - 64, 5, 0},
+        {CODEC_IDENTITY, EFFORT_MAX, 64, 0, 0},          /* none is worth it */
+        {CODEC_IDENTITY, EFFORT_MAX, 64, 5, ERR_FORMAT}, /* and then there are no bytes */
+        {CODEC_COUNT, EFFORT_MAX, 64, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_NONE, 64, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_COUNT, 64, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_MAX, 0, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_MAX, 65, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_MAX, RECORD_AT, 5, ERR_FORMAT},
+        {CODEC_GZIP, EFFORT_MAX, UINT64_MAX - 63, 5, ERR_FORMAT},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct record record = {
+            .offset = RECORD_AT,
+            .kind = RECORD_VARIANT,
+            .codec = rows[i].codec,
+            .effort = rows[i].effort,
+            .path = SLICE("a"),
+            .stored_bytes = rows[i].stored_bytes,
+            .source_offset = rows[i].source_offset,
+        };
+        int status = decode_encoded(&record, 4, RECORD_VARIANT);
         cr_expect(status == rows[i].status, "row %zu: %d", i, status);
     }
 }

@@ -9,31 +9,65 @@
 
 static const struct index_properties properties = {.release = 1, .committed_bytes = 1 << 20};
 
+/* One content for all files: its row is 1. */
+static struct content contents[] = {
+    {.stored_bytes = 0},
+    {.payload_offset = 64,
+     .stored_bytes = 5,
+     .digest = {0x2c, 0xf2, 0x4d, 0xba}, /* the rest is zeros */
+     .has_digest = true},
+};
+static const struct catalog catalog = {.contents = contents, .content_count = 1};
+
 static struct stored_file file_named(const char *name)
 {
     return (struct stored_file){
         .name = name,
-        .payload_offset = 64,
-        .stored_bytes = 5,
-        .hash = hash128("hello", 5),
+        .content = 1,
         .modified_s = 784111777,
+        .role = (uint8_t)walk_role_of(name),
     };
 }
 
 struct fixture {
+    struct site_options options;
+    struct site_plan plan;
     struct index_image image;
     struct index index;
 };
 
-static void fixture_init(struct fixture *fixture, const struct stored_file *files, size_t count)
+/* Options are words: "urls=exact". */
+static void fixture_init_with(struct fixture *fixture, const struct stored_file *files,
+                              size_t count, const char *const *options)
 {
     struct error error = {""};
-    int status = site_index_build(files, count, &properties, &fixture->image, &error);
+    site_options_init(&fixture->options);
+    for (; options != NULL && *options != NULL; options++) {
+        int status = site_options_read(&fixture->options, slice_of_string(*options), &error);
+        cr_assert(status == 0, "%s", error.text);
+    }
+    struct rule_texts texts = {SLICE(""), SLICE("")};
+    site_plan_init(&fixture->plan, files, count, &fixture->options, &texts);
+    int status =
+        site_index_build(&fixture->plan, &catalog, &properties, &fixture->image, NULL, &error);
     cr_assert(status == 0, "%s", error.text);
     status = index_init(fixture->image.bytes, fixture->image.count, &fixture->index, &error);
     cr_assert(status == 0, "%s", error.text);
     status = index_check_deep(&fixture->index, &error);
     cr_expect(status == 0, "%s", error.text);
+}
+
+static void fixture_init(struct fixture *fixture, const struct stored_file *files, size_t count)
+{
+    static const char *const exact[] = {"urls=exact", NULL};
+    fixture_init_with(fixture, files, count, exact);
+}
+
+static void fixture_fini(struct fixture *fixture)
+{
+    free(fixture->image.bytes);
+    site_plan_fini(&fixture->plan);
+    site_options_fini(&fixture->options);
 }
 
 static const struct index_entry *find(const struct fixture *fixture, const char *path)
@@ -63,7 +97,7 @@ static const struct {
      "/caf%C3%A9/"},
     {"docs/page.html", {"/docs/page.html"}, NULL, NULL},
     {"docs/myindex.html", {"/docs/myindex.html"}, NULL, NULL},
-    {"docs/index.htm", {"/docs/index.htm"}, NULL, NULL},
+    {"docs/index.htm", {"/docs/index.htm", "/docs/"}, "/docs", "/docs/"},
     {"index.html/page", {"/index.html/page"}, NULL, NULL},
 };
 
@@ -84,50 +118,46 @@ Test(site_index, folder_pages_and_redirects)
             const struct index_entry *entry = find(&fixture, folders[i].bare);
             cr_assert(entry != NULL && entry->kind == ENTRY_REDIRECT, "%s", folders[i].bare);
             struct slice target =
-                index_text(&fixture.index, entry->first.head_at, entry->first.head_bytes);
+                index_text(&fixture.index, entry->target.text_at, entry->target.bytes);
             cr_expect(slice_equal(target, slice_of_string(folders[i].target)), "%.*s",
                       (int)target.count, target.bytes);
-            struct index_head_text head = index_head(&fixture.index, &entry->first);
+            struct index_head_text head = index_head(&fixture.index, entry->target.head);
             cr_expect(slice_equal(head.entity, SLICE("Content-Length: 0\r\n")));
-            cr_expect(entry->status == 301);
+            cr_expect(entry->status == 301 && (entry->flags & ENTRY_KEEP_QUERY) != 0);
             count++;
         }
         cr_expect(fixture.index.entry_count == count, "%s: %u", folders[i].name,
                   fixture.index.entry_count);
-        free(fixture.image.bytes);
+        fixture_fini(&fixture);
     }
 }
 
 /* ---- heads ---- */
 
-#define ETAG "ETag: \"tenBrQcbPn_Hec-qXlI4GA\"\r\n" /* of "hello" */
-#define DATE "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+#define RANGES  "Accept-Ranges: bytes\r\n"
 
 static const struct {
     const char *name;
-    uint64_t stored_bytes;
-    int64_t modified_s;
-    const char *entity, *validator, *length;
+    const char *entity, *policy;
 } heads[] = {
-    {"a.html", 5, 784111777, "Content-Type: text/html; charset=utf-8\r\n", ETAG DATE,
-     "Content-Length: 5\r\n"},
-    {"a.bin", 0, 784111777, "Content-Type: application/octet-stream\r\n", ETAG DATE,
-     "Content-Length: 0\r\n"},
-    {"a.css", 1048512, 784111777, "Content-Type: text/css; charset=utf-8\r\n", ETAG DATE,
-     "Content-Length: 1048512\r\n"},
-    /* what reproducible builds and containers set means nothing */
-    {"a.txt", 5, 0, "Content-Type: text/plain; charset=utf-8\r\n", ETAG, "Content-Length: 5\r\n"},
-    {"a.txt", 5, 1, "Content-Type: text/plain; charset=utf-8\r\n", ETAG, "Content-Length: 5\r\n"},
-    {"a.txt", 5, -5, "Content-Type: text/plain; charset=utf-8\r\n", ETAG, "Content-Length: 5\r\n"},
-    {"a.txt", 5, 2, "Content-Type: text/plain; charset=utf-8\r\n",
-     ETAG "Last-Modified: Thu, 01 Jan 1970 00:00:02 GMT\r\n", "Content-Length: 5\r\n"},
-    {"a.svg", 5, 0, "Content-Type: image/svg+xml\r\n", ETAG, "Content-Length: 5\r\n"},
-    {"a.svgz", 5, 0, "Content-Type: image/svg+xml\r\nContent-Encoding: gzip\r\n", ETAG,
-     "Content-Length: 5\r\n"},
-    {"A.SVGZ", 5, 0, "Content-Type: image/svg+xml\r\nContent-Encoding: gzip\r\n", ETAG,
-     "Content-Length: 5\r\n"},
-    {"a.tar.gz", 5, 0, "Content-Type: application/gzip\r\n", ETAG, "Content-Length: 5\r\n"},
-    {"LICENSE", 5, 0, "Content-Type: text/plain; charset=utf-8\r\n", ETAG, "Content-Length: 5\r\n"},
+    {"a.html", "Content-Type: text/html; charset=utf-8\r\n" NOSNIFF,
+     RANGES "Cache-Control: no-cache\r\n"},
+    {"a.bin", "Content-Type: application/octet-stream\r\n" NOSNIFF,
+     RANGES "Cache-Control: max-age=300\r\n"},
+    {"a.css", "Content-Type: text/css; charset=utf-8\r\n" NOSNIFF,
+     RANGES "Cache-Control: max-age=300\r\n"},
+    {"assets/index-BwX3kZ9q.js", "Content-Type: text/javascript; charset=utf-8\r\n" NOSNIFF,
+     RANGES "Cache-Control: public, max-age=31536000, immutable\r\n"},
+    {"a.svg", "Content-Type: image/svg+xml\r\n" NOSNIFF, RANGES "Cache-Control: max-age=300\r\n"},
+    {"a.svgz", "Content-Type: image/svg+xml\r\n" NOSNIFF "Content-Encoding: gzip\r\n",
+     RANGES "Cache-Control: max-age=300\r\n"},
+    {"A.SVGZ", "Content-Type: image/svg+xml\r\n" NOSNIFF "Content-Encoding: gzip\r\n",
+     RANGES "Cache-Control: max-age=300\r\n"},
+    {"a.tar.gz", "Content-Type: application/gzip\r\n" NOSNIFF,
+     RANGES "Cache-Control: max-age=300\r\n"},
+    {"LICENSE", "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF,
+     RANGES "Cache-Control: max-age=300\r\n"},
 };
 
 static void expect_text(struct slice text, const char *wanted, size_t row)
@@ -141,47 +171,67 @@ Test(site_index, heads)
     for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
         struct fixture fixture;
         struct stored_file file = file_named(heads[i].name);
-        file.stored_bytes = heads[i].stored_bytes;
-        file.modified_s = heads[i].modified_s;
         fixture_init(&fixture, &file, 1);
         const struct index_entry *entry = &fixture.index.entries[0];
-        struct index_head_text head = index_head(&fixture.index, &entry->first);
+        struct index_head_text head = index_head(&fixture.index, entry->first.head);
         expect_text(head.entity, heads[i].entity, i);
-        expect_text(head.validator, heads[i].validator, i);
-        expect_text(head.length, heads[i].length, i);
-        expect_text(head.policy, "Accept-Ranges: bytes\r\nCache-Control: no-cache\r\n", i);
-        cr_expect(head.etag.count == 24 && head.etag.bytes[0] == '"' && head.etag.bytes[23] == '"',
-                  "row %zu", i);
-        free(fixture.image.bytes);
+        expect_text(head.policy, heads[i].policy, i);
+        cr_expect(memcmp(index_digest(&fixture.index, &entry->first), contents[1].digest,
+                         DIGEST_BYTES) == 0);
+        cr_expect(representation_modified_s(&entry->first) == 784111777);
+        bool is_immutable = strstr(heads[i].policy, "immutable") != NULL;
+        cr_expect(entry->flags == (is_immutable ? ENTRY_IMMUTABLE : 0), "row %zu", i);
+        fixture_fini(&fixture);
     }
 }
 
-/* The tag is base64url: 22 characters, the last of which holds two bits. */
-Test(site_index, tags_tell_contents_apart)
+/* ---- options ---- */
+
+static const struct {
+    const char *name;
+    bool is_rebound;
+    const char *options[3];
+    const char *line; /* that the head has */
+} policies[] = {
+    {"app-ABCDEF2H.js", false, {NULL}, "Cache-Control: public, max-age=31536000, immutable\r\n"},
+    {"app-ABCDEF2H.js", true, {NULL}, "Cache-Control: max-age=300\r\n"},
+    {"app-ABCDEF2H.js", false, {"revalidate=*.js"}, "Cache-Control: max-age=300\r\n"},
+    {"app.js",
+     false,
+     {"immutable=app.js"},
+     "Cache-Control: public, max-age=31536000, immutable\r\n"},
+    {"app.js",
+     true,
+     {"immutable=app.js"},
+     "Cache-Control: public, max-age=31536000, immutable\r\n"},
+    {"app.js", false, {"cache=other=no-store"}, "Cache-Control: no-store\r\n"},
+    {"app.html", false, {"cache=html=max-age=5"}, "Cache-Control: max-age=5\r\n"},
+    {"app-ABCDEF2H.js", false, {"cache=fingerprinted=x"}, "Cache-Control: x\r\n"},
+    {"a.md", false, {"type=md=text/markdown"}, "Content-Type: text/markdown\r\n"},
+    {"a.MD", false, {"type=.md=text/markdown"}, "Content-Type: text/markdown\r\n"},
+    {"a.b",
+     false,
+     {"digest"},
+     "Repr-Digest: sha-256=:LPJNugAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\r\n"},
+};
+
+Test(site_index, options_decide_about_heads)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char first[24] = "";
-    for (int bit = -1; bit < 128; bit++) {
-        struct stored_file file = file_named("a");
-        memset(file.hash.bytes, 0, sizeof file.hash.bytes);
-        if (bit >= 0) {
-            file.hash.bytes[bit / 8] = (uint8_t)(0x80u >> (bit % 8));
-        }
+    for (size_t i = 0; i < ARRAY_COUNT(policies); i++) {
         struct fixture fixture;
-        fixture_init(&fixture, &file, 1);
-        const struct index_entry *entry = &fixture.index.entries[0];
-        struct slice etag = index_head(&fixture.index, &entry->first).etag;
-        char wanted[] = "\"AAAAAAAAAAAAAAAAAAAAAA\"";
-        if (bit >= 0) {
-            wanted[1 + bit / 6] = alphabet[32 >> (bit % 6)];
-        }
-        cr_expect(slice_equal(etag, slice_of_string(wanted)), "bit %d: %.*s", bit, (int)etag.count,
-                  etag.bytes);
-        memcpy(first, etag.bytes, sizeof first);
-        free(fixture.image.bytes);
+        struct stored_file file = file_named(policies[i].name);
+        file.is_rebound = policies[i].is_rebound;
+        fixture_init_with(&fixture, &file, 1, policies[i].options);
+        char key[64];
+        snprintf(key, sizeof key, "/%s", policies[i].name);
+        struct index_head_text head = index_head(&fixture.index, find(&fixture, key)->first.head);
+        size_t count = strlen(policies[i].line);
+        cr_expect(memmem(head.entity.bytes, head.entity.count, policies[i].line, count) != NULL ||
+                      memmem(head.policy.bytes, head.policy.count, policies[i].line, count) != NULL,
+                  "row %zu: %.*s%.*s", i, (int)head.entity.count, head.entity.bytes,
+                  (int)head.policy.count, head.policy.bytes);
+        fixture_fini(&fixture);
     }
-    cr_expect(first[22] == 'Q', "the last bit is in the last character");
 }
 
 /* ---- whole sites ---- */
@@ -203,9 +253,10 @@ Test(site_index, page_for_missing_paths)
         fixture_init(&fixture, files, 2);
         uint32_t number = fixture.index.not_found_entry;
         cr_expect((number != 0) == rows[i].has_page, "row %zu", i);
+        cr_expect(fixture.index.not_found_depth == (i == 1 ? 1 : 0), "row %zu", i);
         cr_expect(number == 0 || &fixture.index.entries[number - 1] == find(&fixture, "/404.html"),
                   "row %zu", i);
-        free(fixture.image.bytes);
+        fixture_fini(&fixture);
     }
 }
 
@@ -214,11 +265,11 @@ Test(site_index, empty_site_and_shared_heads)
     struct fixture fixture;
     fixture_init(&fixture, NULL, 0);
     cr_expect(fixture.index.entry_count == 0 && fixture.index.head_count == 0);
-    free(fixture.image.bytes);
+    fixture_fini(&fixture);
     struct stored_file files[] = {file_named("a.html"), file_named("b.css"), file_named("c.html")};
     fixture_init(&fixture, files, ARRAY_COUNT(files));
     cr_expect(fixture.index.head_count == 2, "one per media type");
-    free(fixture.image.bytes);
+    fixture_fini(&fixture);
 }
 
 Test(site_index, same_files_same_bytes)
@@ -230,6 +281,6 @@ Test(site_index, same_files_same_bytes)
     fixture_init(&b, files, ARRAY_COUNT(files));
     cr_assert(a.image.count == b.image.count);
     cr_expect(memcmp(a.image.bytes, b.image.bytes, a.image.count) == 0);
-    free(a.image.bytes);
-    free(b.image.bytes);
+    fixture_fini(&a);
+    fixture_fini(&b);
 }

@@ -18,13 +18,12 @@ static struct site *make_site(struct undertaker *undertaker, const char *words, 
         .release = release,
         .committed_bytes = 256,
     };
+    static const uint8_t digest[DIGEST_BYTES] = {1};
     struct index_writer *writer = index_writer_new();
     struct representation_input form = {
         .payload_offset = SUPERBLOCK_BYTES,
-        .shared_head = index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")),
-        .head = SLICE("ETag: \"x\"\r\n"),
-        .validator_bytes = 11,
-        .etag_bytes = 3,
+        .head = index_writer_head(writer, SLICE("A: b\r\n"), SLICE("")),
+        .digest = digest,
     };
     sample_entries(writer, words + 1, &form);
     struct index *index = sample_index(writer, &properties);

@@ -33,7 +33,7 @@ static const char *walked(const char *directory)
     struct walk walk;
     struct error error = {""};
     int count = 0;
-    int status = walk_init(directory, &walk, &error);
+    int status = walk_init(directory, &(struct walk_options){0}, &walk, &error);
     if (status != 0) {
         snprintf(text, sizeof text, "%d: %s", status, error.text);
         walk_fini(&walk);
@@ -43,11 +43,14 @@ static const char *walked(const char *directory)
     for (size_t i = 0; i < walk.file_count; i++) {
         count += snprintf(text + count, sizeof text - (size_t)count, "%s%s", i > 0 ? " " : "",
                           walk.files[i].name);
-        cr_expect(S_ISREG(walk.files[i].status.st_mode), "%s", walk.files[i].name);
     }
     for (size_t i = 0; i < walk.note_count; i++) {
         count += snprintf(text + count, sizeof text - (size_t)count, "; %s: %s", walk.notes[i].name,
                           walk.notes[i].reason);
+    }
+    if (walk.ignored_count > 0) {
+        snprintf(text + count, sizeof text - (size_t)count, "; %d ignored",
+                 (int)walk.ignored_count);
     }
     walk_fini(&walk);
     return text;
@@ -69,14 +72,13 @@ Test(walk, empty_folder)
 
 Test(walk, sorted_by_bytes_of_the_name)
 {
-    static const char *const files[] = {"site/b",   "site/a/z",      "site/a.html",
-                                        "site/a-b", "site/A",        "site/a/b/c",
-                                        "site/a/B", "site/\xc3\xa9", "site/.hidden"};
+    static const char *const files[] = {"site/b", "site/a/z",   "site/a.html", "site/a-b",
+                                        "site/A", "site/a/b/c", "site/a/B",    "site/\xc3\xa9"};
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         put_file(files[i]);
     }
-    EXPECT_WALK("site", ".hidden A a-b a.html a/B a/b/c a/z b \xc3\xa9");
-    EXPECT_WALK("site/", ".hidden A a-b a.html a/B a/b/c a/z b \xc3\xa9");
+    EXPECT_WALK("site", "A a-b a.html a/B a/b/c a/z b \xc3\xa9");
+    EXPECT_WALK("site/", "A a-b a.html a/B a/b/c a/z b \xc3\xa9");
     EXPECT_WALK("site/../site/a", "B b/c z");
 }
 
@@ -85,10 +87,10 @@ Test(walk, root_is_resolved)
     put_file("site/a");
     scratch_link("site", "link");
     struct walk walk;
-    cr_assert(walk_init("link", &walk, NULL) == 0);
+    cr_assert(walk_init("link", &(struct walk_options){0}, &walk, NULL) == 0);
     char *wanted = realpath("site", NULL);
     cr_expect(strcmp(walk.root, wanted) == 0, "%s", walk.root);
-    cr_expect(walk.file_count == 1 && walk.files[0].status.st_size == 6);
+    cr_expect(walk.file_count == 1 && walk.files[0].state.bytes == 6);
     free(wanted);
     walk_fini(&walk);
 }
@@ -139,26 +141,84 @@ Test(walk, folder_loops_are_left_out)
                         "; a/here: a link back to a folder that it is in");
 }
 
-Test(walk, version_control_is_left_out)
+/* Names that start with a dot, but for what RFC 8615 puts at the root. */
+Test(walk, dotfiles_are_left_out)
 {
-    static const char *const files[] = {"site/.git/config", "site/a/.hg/x",    "site/.svn/x",
-                                        "site/.bzr/x",      "site/b/_darcs/x", "site/.gitignore",
-                                        "site/git/x",       "site/.github/x"};
+    static const char *const files[] = {
+        "site/.well-known/security.txt",
+        "site/.well-known/.x",
+        "site/.env",
+        "site/.cache/x",
+        "site/a/.DS_Store",
+        "site/a/.well-known/y",
+        "site/index.html",
+        "site/_headers",
+    };
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         put_file(files[i]);
     }
-    scratch_folder("site/c");
-    put_file("site/c/.git"); /* a file: that of a work tree */
-    EXPECT_WALK("site", ".github/x .gitignore c/.git git/x; .bzr: version control"
-                        "; .git: version control; .svn: version control; a/.hg: version control"
+#define HIDDEN ": its name starts with a dot (--dotfiles takes them too)"
+    EXPECT_WALK("site", ".well-known/security.txt _headers index.html"
+                        "; .cache" HIDDEN "; .env" HIDDEN "; .well-known/.x" HIDDEN
+                        "; a/.DS_Store" HIDDEN "; a/.well-known" HIDDEN);
+    struct walk walk;
+    cr_assert(walk_init("site", &(struct walk_options){.dotfiles = true}, &walk, NULL) == 0);
+    cr_expect(walk.file_count == ARRAY_COUNT(files) && walk.note_count == 0);
+    walk_fini(&walk);
+}
+
+Test(walk, version_control_is_left_out)
+{
+    static const char *const files[] = {"site/.git/config", "site/a/.hg/x", "site/.svn/x",
+                                        "site/b/_darcs/x", "site/git/x"};
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        put_file(files[i]);
+    }
+    EXPECT_WALK("site", "git/x; .git" HIDDEN "; .svn" HIDDEN "; a/.hg" HIDDEN
                         "; b/_darcs: version control");
+    struct walk walk;
+    cr_assert(walk_init("site", &(struct walk_options){.dotfiles = true}, &walk, NULL) == 0);
+    cr_expect(walk.file_count == 1 && walk.note_count == 4);
+    walk_fini(&walk);
+}
+
+Test(walk, roles)
+{
+    static const struct {
+        const char *name;
+        enum file_role role;
+    } rows[] = {
+        {"_headers", FILE_RULES},       {"_redirects", FILE_RULES}, {"_routes.json", FILE_RULES},
+        {"docs/_headers", FILE_SERVED}, {"headers", FILE_SERVED},   {"_headers.txt", FILE_SERVED},
+        {"_redirects/a", FILE_SERVED},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        cr_expect(walk_role_of(rows[i].name) == rows[i].role, "%s", rows[i].name);
+    }
+}
+
+/* Each `.cairnignore` holds for its folder; later and deeper ones win. */
+Test(walk, cairnignore)
+{
+    static const char *const files[] = {"site/a.log",         "site/keep.log", "site/docs/a.log",
+                                        "site/docs/draft.md", "site/draft.md", "site/tmp/x",
+                                        "site/docs/tmp/x"};
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        put_file(files[i]);
+    }
+    scratch_file("site/.cairnignore", "*.log\n!keep.log\n/tmp/\n[\n");
+    scratch_file("site/docs/.cairnignore", "draft.md\n!a.log\n");
+    const char *found = walked("site");
+    cr_expect(strncmp(found, "docs/a.log docs/tmp/x draft.md keep.log; .cairnignore: ", 55) == 0,
+              "%s", found);
+    cr_expect(strstr(found, "; 3 ignored") != NULL, "%s", found);
 }
 
 static void expect_failure(const char *directory, int status, const char *names, const char *says)
 {
     struct walk walk;
     struct error error = {""};
-    int result = walk_init(directory, &walk, &error);
+    int result = walk_init(directory, &(struct walk_options){0}, &walk, &error);
     walk_fini(&walk);
     cr_expect(result == status, "%s: %d", names, result);
     cr_expect(strstr(error.text, names) != NULL, "%s", error.text);

@@ -162,6 +162,8 @@ def site_files(root):
     def visit(folder, prefix, parents):
         for entry in sorted(os.listdir(folder)):
             path = folder / entry
+            if entry.startswith(".") and (prefix or entry != ".well-known"):
+                continue  # stays out
             try:
                 real = path.resolve(strict=True)
             except (FileNotFoundError, RuntimeError, OSError):

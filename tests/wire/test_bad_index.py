@@ -13,7 +13,8 @@ from cairn import Server, TemporaryFolder
 
 HEADER_BYTES = 128
 ROW_BYTES = 32
-SECTION_NAMES = {1: "hash function", 2: "entries", 3: "representations", 4: "heads", 5: "text"}
+SECTION_NAMES = {1: "hash function", 2: "entries", 3: "representations", 4: "heads", 5: "text",
+                 6: "rules"}
 BAD_INDEXES = cairn.SOURCE / "tests" / "data" / "bad_index"
 
 SITE = {"index.html": "<title>good</title>\n", "404.html": "nothing\n",

@@ -47,7 +47,7 @@ ODD_NAMES = {
     "number#1.txt": b"/number%231.txt",
     "quote\"'.txt": b"/quote%22'.txt",
     "back\\slash.txt": b"/back%5Cslash.txt",
-    "...three": b"/...three",
+    "three...": b"/three...",
     "~tilde/[x].txt": b"/~tilde/%5Bx%5D.txt",
     "odd ?#%/index.html": b"/odd%20%3F%23%25/",
 }
@@ -86,8 +86,8 @@ class TestAnswers(Http):
         self.expect_page(response, PAGE)
         self.assertEqual(response.status_line, "HTTP/1.1 200 OK")
         self.assertEqual(set(response.fields),
-                         {"date", "content-type", "accept-ranges", "cache-control", "etag",
-                          "last-modified", "content-length"})
+                         {"date", "content-type", "x-content-type-options", "accept-ranges",
+                          "cache-control", "etag", "last-modified", "content-length"})
         self.assertEqual(response["Content-Type"], "text/html; charset=utf-8")
         self.assertEqual(response["Accept-Ranges"], "bytes")
         self.assertEqual(response["Last-Modified"], "Sun, 13 Sep 2020 12:26:40 GMT")

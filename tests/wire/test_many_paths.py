@@ -43,6 +43,8 @@ def absent_paths(names, count):
     real = {"/" + name for name in names}
     real |= {"/" + name[:-len("index.html")] for name in names if name.endswith("/index.html")}
     folders = {path.rstrip("/") for path in real if path.endswith("/")}
+    pages = {path[:-len(".html")] for path in real if path.endswith(".html")}
+    folders |= pages | {page + "/" for page in pages}  # the other spellings of a page
     letters = "abcdefghijklmnopqrstuvwxyz0123456789-._/"
     ordered = sorted(names)
     found = set()

@@ -1,0 +1,100 @@
+#include "packer/opened_release.h"
+
+#include "common/mem.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* NAME.idx for NAME.cairn; any other path as it is. */
+static char *index_path_for(const char *path)
+{
+    uint8_t magic[MAGIC_BYTES] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t count = fd >= 0 ? read(fd, magic, sizeof magic) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (count != MAGIC_BYTES || memcmp(magic, ARCHIVE_MAGIC, MAGIC_BYTES) != 0) {
+        return mem_string(path, strlen(path));
+    }
+    char *stem = release_stem(path);
+    char *index_path = mem_format("%s.idx", stem);
+    free(stem);
+    return index_path;
+}
+
+int opened_release_init(struct opened_release *opened, const char *path, struct error *error)
+{
+    *opened = (struct opened_release){0};
+    char *index_path = index_path_for(path);
+    char *archive_path = NULL;
+    int status = index_open(index_path, &opened->index, error);
+    if (status == 0) {
+        status = release_archive_path(index_path, &archive_path, error);
+    }
+    if (status == 0) {
+        status = archive_open(archive_path, 0, &opened->archive, error);
+    }
+    if (status == 0) {
+        status = release_bind(opened->index, opened->archive, error);
+    }
+    if (status == 0) {
+        const char *why;
+        status = commit_decode(opened->archive->map, opened->index->committed_bytes,
+                               opened->archive->superblock.uuid, &opened->commit, &why);
+    }
+    free(archive_path);
+    free(index_path);
+    if (status != 0) {
+        opened_release_fini(opened);
+    }
+    return status;
+}
+
+void opened_release_fini(struct opened_release *opened)
+{
+    index_close(opened->index);
+    archive_unref(opened->archive);
+    *opened = (struct opened_release){0};
+}
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t shorter = a.count < b.count ? a.count : b.count;
+    int order = shorter == 0 ? 0 : memcmp(a.bytes, b.bytes, shorter);
+    return order != 0 ? order : (a.count > b.count) - (a.count < b.count);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    return slice_compare(((const struct entry_row *)a)->path, ((const struct entry_row *)b)->path);
+}
+
+struct entry_row *sorted_entries(const struct index *index)
+{
+    struct entry_row *rows = mem_zeroed(index->entry_count, sizeof *rows);
+    for (uint32_t i = 0; i < index->entry_count; i++) {
+        const struct index_entry *entry = &index->entries[i];
+        rows[i] = (struct entry_row){index_path(index, entry), entry};
+    }
+    if (index->entry_count > 0) {
+        qsort(rows, index->entry_count, sizeof *rows, compare_rows);
+    }
+    return rows;
+}
+
+struct slice head_field(struct slice lines, struct slice name)
+{
+    while (lines.count > 0) {
+        const char *end = memchr(lines.bytes, '\r', lines.count);
+        size_t count = end == NULL ? lines.count : (size_t)(end - lines.bytes);
+        struct slice line = {lines.bytes, count};
+        if (line.count > name.count + 2 && line.bytes[name.count] == ':' &&
+            slice_equal_ignoring_case((struct slice){line.bytes, name.count}, name)) {
+            return slice_after(line, name.count + 2);
+        }
+        lines = slice_after(lines, count + 2);
+    }
+    return (struct slice){"", 0};
+}

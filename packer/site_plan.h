@@ -1,0 +1,54 @@
+/* What a release will be, from the names of its files, its rule files and its options: everything
+ * that can be known without the bytes. `check` prints it, site_index.h makes an index of it. */
+#ifndef CAIRN_PACKER_SITE_PLAN_H
+#define CAIRN_PACKER_SITE_PLAN_H
+
+#include "packer/content_store.h"
+#include "packer/headers_file.h"
+#include "packer/routes.h"
+
+struct site_plan {
+    const struct site_options *options;
+    const struct stored_file *files; /* all of the release, sorted by name */
+    size_t file_count;
+    uint32_t *served;    /* numbers of files that are served: what a route's `file` counts */
+    struct slice *names; /* of these */
+    size_t served_count;
+    bool *is_immutable;                /* by served file: its name tells its content */
+    uint32_t (*sidecars)[CODEC_COUNT]; /* by served file: 1 + number of the file that is its coded
+                                          form; NULL without --sidecars */
+    struct headers_file headers;
+    struct redirects_file redirects;
+    struct routes routes;
+    struct site_notes notes;
+};
+
+/* The text of a rule file; empty if the site has none. */
+struct rule_texts {
+    struct slice headers;
+    struct slice redirects;
+};
+
+/* The files and the options must outlive the plan. Never fails: what is wrong is in the notes. */
+void site_plan_init(struct site_plan *plan, const struct stored_file *files, size_t count,
+                    const struct site_options *options, const struct rule_texts *texts);
+void site_plan_fini(struct site_plan *plan);
+
+/* The media type of a file: the options', or by its name. */
+const char *site_plan_type(const struct site_plan *plan, const char *name);
+
+/* The field lines of a route's answer, in two runs (format.h: struct index_head). `codec`: of the
+ * form that is sent; `has_variants`: there are others. `digest`: of what is sent, or NULL. */
+struct route_head {
+    char *entity; /* owned */
+    char *policy; /* owned */
+};
+void site_plan_head(const struct site_plan *plan, const struct route *route, enum codec codec,
+                    bool has_variants, const uint8_t *digest, struct route_head *out_head);
+void route_head_fini(struct route_head *head);
+
+/* The first thing that must not be packed: 0, or ERR_FORMAT with a sentence that names file and
+ * line. `strict`: malformed lines are such things. */
+int site_plan_problem(const struct site_plan *plan, bool strict, struct error *error);
+
+#endif

@@ -1,0 +1,227 @@
+#include "packer/verify.h"
+
+#include "common/mem.h"
+#include "packer/opened_release.h"
+#include "packer/release_view.h"
+#include "packer/sha256.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Where stored bytes are, and what they must hash to: from a record. */
+struct stored {
+    uint64_t payload_offset;
+    uint64_t stored_bytes;
+    struct hash128 hash;
+    bool is_checked;
+};
+
+struct stored_list {
+    struct stored *rows; /* by offset, ascending */
+    size_t count;
+    size_t capacity;
+};
+
+static void add_stored(struct stored_list *list, const struct record *record)
+{
+    bool has_bytes = record->kind == RECORD_CONTENT ||
+                     (record->kind == RECORD_VARIANT && record->codec != CODEC_IDENTITY);
+    if (!has_bytes) {
+        return;
+    }
+    if (list->count == list->capacity) {
+        list->capacity = mem_capacity(list->capacity, list->count + 1);
+        list->rows = mem_resize(list->rows, list->capacity, sizeof *list->rows);
+    }
+    list->rows[list->count++] =
+        (struct stored){record->payload_offset, record->stored_bytes, record->payload_hash, false};
+}
+
+/* Damaged records are passed over: they count only if the release needs what they held. */
+static void read_commit_records(const struct archive *archive, const struct commit *commit,
+                                struct stored_list *list)
+{
+    uint64_t offset = commit->begin_offset;
+    struct record record;
+    const char *why = "";
+    for (;;) {
+        int status = archive_next_record(archive, commit, &offset, &record, &why);
+        if (status > 0) {
+            add_stored(list, &record);
+        } else if (status == 0 ||
+                   !archive_resync(archive, commit->committed_bytes - COMMIT_RECORD_BYTES,
+                                   &offset)) {
+            return;
+        }
+    }
+}
+
+static int compare_stored(const void *a, const void *b)
+{
+    const struct stored *x = a;
+    const struct stored *y = b;
+    return (x->payload_offset > y->payload_offset) - (x->payload_offset < y->payload_offset);
+}
+
+/* All records with bytes up to this release, whose bytes it may share. */
+static void read_stored(const struct opened_release *opened, struct stored_list *list)
+{
+    struct commit *commits;
+    size_t count = release_commits(opened->archive, &commits);
+    if (count > 0 && commits[0].previous_offset != 0) {
+        struct commit unreachable = {.begin_offset = SUPERBLOCK_BYTES,
+                                     .committed_bytes =
+                                         commits[0].begin_offset + COMMIT_RECORD_BYTES};
+        read_commit_records(opened->archive, &unreachable, list);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (commits[i].committed_bytes <= opened->index->committed_bytes) {
+            read_commit_records(opened->archive, &commits[i], list);
+        }
+    }
+    free(commits);
+    if (list->count > 0) {
+        qsort(list->rows, list->count, sizeof *list->rows, compare_stored);
+    }
+}
+
+struct check {
+    const struct opened_release *opened;
+    struct stored_list list;
+    struct sha256_stream *sha256;
+    uint64_t bytes;
+};
+
+static const char *bytes_problem(struct check *check,
+                                 const struct index_representation *representation)
+{
+    const struct archive *archive = check->opened->archive;
+    struct stored key = {.payload_offset = representation->payload_offset};
+    struct stored *stored = check->list.count == 0
+                                ? NULL
+                                : bsearch(&key, check->list.rows, check->list.count,
+                                          sizeof *check->list.rows, compare_stored);
+    if (stored == NULL || stored->stored_bytes != representation->stored_bytes) {
+        return "no record of the archive holds its bytes";
+    }
+    if (stored->is_checked) {
+        return NULL;
+    }
+    const uint8_t *bytes = archive->map + stored->payload_offset;
+    struct hash128 hash = hash128(bytes, stored->stored_bytes);
+    if (memcmp(hash.bytes, stored->hash.bytes, HASH128_BYTES) != 0) {
+        return "its bytes are damaged";
+    }
+    const uint8_t *digest = index_digest(check->opened->index, representation);
+    uint8_t actual[DIGEST_BYTES];
+    sha256(check->sha256, bytes, (size_t)stored->stored_bytes, actual);
+    if (digest == NULL || memcmp(digest, actual, DIGEST_BYTES) != 0) {
+        return "its digest is not that of its bytes";
+    }
+    stored->is_checked = true;
+    check->bytes += stored->stored_bytes;
+    return NULL;
+}
+
+static int check_all(struct check *check, struct error *error)
+{
+    const struct index *index = check->opened->index;
+    for (uint32_t i = 0; i < index->entry_count; i++) {
+        const struct index_entry *entry = &index->entries[i];
+        for (unsigned j = 0; j < entry->representation_count; j++) {
+            const char *problem = bytes_problem(check, index_representation(index, entry, j));
+            if (problem != NULL) {
+                struct slice path = index_path(index, entry);
+                return error_set(error, ERR_DAMAGED, "%s: %.*s: %s", check->opened->archive->path,
+                                 (int)path.count, path.bytes, problem);
+            }
+        }
+    }
+    return 0;
+}
+
+int verify_release(const char *path, FILE *out, struct error *error)
+{
+    struct opened_release opened;
+    int status = opened_release_init(&opened, path, error);
+    if (status != 0) {
+        return status;
+    }
+    struct check check = {.opened = &opened, .sha256 = sha256_stream_new()};
+    status = index_check_deep(opened.index, error);
+    if (status == 0) {
+        read_stored(&opened, &check.list);
+        status = check_all(&check, error);
+    }
+    if (status == 0) {
+        fprintf(out, "ok release=%" PRIu64 " paths=%" PRIu32 " bytes=%" PRIu64 " archive=%s\n",
+                opened.index->release, opened.index->entry_count, check.bytes,
+                opened.archive->path);
+    }
+    free(check.list.rows);
+    sha256_stream_free(check.sha256);
+    opened_release_fini(&opened);
+    return status;
+}
+
+/* ---- all records ---- */
+
+struct totals {
+    uint64_t records;
+    uint64_t bytes;
+};
+
+static int check_commit(const struct archive *archive, const struct commit *commit,
+                        struct totals *totals, struct error *error)
+{
+    uint64_t offset = commit->begin_offset;
+    struct record record;
+    const char *why = "";
+    int status;
+    while ((status = archive_next_record(archive, commit, &offset, &record, &why)) > 0) {
+        struct hash128 hash = hash128(archive->map + record.payload_offset, record.stored_bytes);
+        if (memcmp(hash.bytes, record.payload_hash.bytes, HASH128_BYTES) != 0) {
+            return error_set(error, ERR_DAMAGED,
+                             "%s: release %" PRIu64 ", record at byte %" PRIu64
+                             " (%.*s): its bytes are damaged",
+                             archive->path, commit->release, record.offset, (int)record.path.count,
+                             record.path.bytes);
+        }
+        totals->records++;
+        totals->bytes += record.stored_bytes;
+    }
+    return status == 0
+               ? 0
+               : error_set(error, status, "%s: release %" PRIu64 ", at byte %" PRIu64 ": %s",
+                           archive->path, commit->release, offset, why);
+}
+
+int verify_archive(const char *path, FILE *out, struct error *error)
+{
+    struct archive *archive;
+    int status = archive_open(path, 0, &archive, error);
+    if (status != 0) {
+        return status;
+    }
+    struct commit *commits;
+    size_t count = release_commits(archive, &commits);
+    struct totals totals = {0};
+    if (count == 0) {
+        status = error_set(error, ERR_EMPTY, "%s: it holds no release", path);
+    } else if (commits[0].previous_offset != 0) {
+        status = error_set(error, ERR_DAMAGED,
+                           "%s: the commit record at byte %" PRIu64
+                           " is damaged: releases before %" PRIu64 " cannot be reached",
+                           path, commits[0].previous_offset, commits[0].release);
+    }
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = check_commit(archive, &commits[i], &totals, error);
+    }
+    if (status == 0) {
+        fprintf(out, "ok releases=%zu records=%" PRIu64 " bytes=%" PRIu64 " archive=%s\n", count,
+                totals.records, totals.bytes, path);
+    }
+    free(commits);
+    archive_unref(archive);
+    return status;
+}

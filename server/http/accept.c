@@ -1,0 +1,132 @@
+#include "http/accept.h"
+
+void accept_encoding_init(struct accept_encoding *accepted)
+{
+    for (size_t i = 0; i < CODEC_COUNT; i++) {
+        accepted->quality[i] = -1;
+    }
+    accepted->any = -1;
+}
+
+static struct slice trim(struct slice text)
+{
+    while (text.count > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t')) {
+        text = slice_after(text, 1);
+    }
+    while (text.count > 0 &&
+           (text.bytes[text.count - 1] == ' ' || text.bytes[text.count - 1] == '\t')) {
+        text.count--;
+    }
+    return text;
+}
+
+/* Takes what stands before `separator`, or all, off *text. */
+static struct slice take(struct slice *text, char separator)
+{
+    const char *end = text->count == 0 ? NULL : memchr(text->bytes, separator, text->count);
+    size_t count = end == NULL ? text->count : (size_t)(end - text->bytes);
+    struct slice part = {text->bytes, count};
+    *text = slice_after(*text, count + 1);
+    return part;
+}
+
+/* qvalue (§12.4.2): "0" or "1", a point, up to three digits; at most 1. Negative: it is none. */
+static int16_t parse_quality(struct slice text)
+{
+    if (text.count == 0 || text.count > 5 || (text.bytes[0] != '0' && text.bytes[0] != '1') ||
+        (text.count > 1 && text.bytes[1] != '.')) {
+        return -1;
+    }
+    int value = (text.bytes[0] - '0') * 1000;
+    int weight = 100;
+    for (size_t i = 2; i < text.count; i++, weight /= 10) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9') {
+            return -1;
+        }
+        value += (text.bytes[i] - '0') * weight;
+    }
+    return (int16_t)(value > 1000 ? -1 : value);
+}
+
+/* The weight behind a coding's name; 1 without one, negative where it is not well formed. */
+static int16_t parse_weight(struct slice parameters)
+{
+    int16_t quality = 1000;
+    while (parameters.count > 0) {
+        struct slice parameter = trim(take(&parameters, ';'));
+        if (parameter.count == 0) {
+            continue;
+        }
+        if (parameter.count < 2 || (parameter.bytes[0] | 0x20) != 'q' ||
+            parameter.bytes[1] != '=') {
+            return -1;
+        }
+        quality = parse_quality(slice_after(parameter, 2));
+    }
+    return quality;
+}
+
+static int16_t *quality_of(struct accept_encoding *accepted, struct slice name)
+{
+    static const struct {
+        struct slice name;
+        enum codec codec;
+    } names[] = {
+        {{"gzip", 4}, CODEC_GZIP},         {{"br", 2}, CODEC_BR},
+        {{"zstd", 4}, CODEC_ZSTD},         {{"x-gzip", 6}, CODEC_GZIP},
+        {{"identity", 8}, CODEC_IDENTITY},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (slice_equal_ignoring_case(name, names[i].name)) {
+            return &accepted->quality[names[i].codec];
+        }
+    }
+    return slice_equal(name, SLICE("*")) ? &accepted->any : NULL;
+}
+
+void accept_encoding_add(struct accept_encoding *accepted, struct slice value)
+{
+    while (value.count > 0) {
+        struct slice parameters = take(&value, ',');
+        struct slice name = trim(take(&parameters, ';'));
+        int16_t *quality = quality_of(accepted, name);
+        int16_t weight = quality == NULL ? -1 : parse_weight(parameters);
+        if (weight > -1 && weight > *quality) {
+            *quality = weight;
+        }
+    }
+}
+
+/* What is not listed has the quality of "*", if that is listed; else identity is acceptable and
+ * nothing else is (§12.5.3, rules 2 and 3). */
+static int effective_quality(const struct accept_encoding *accepted, enum codec codec)
+{
+    if (accepted->quality[codec] >= 0) {
+        return accepted->quality[codec];
+    }
+    if (accepted->any >= 0) {
+        return accepted->any;
+    }
+    /* Acceptable, but after every coding that the client names: it would not ask otherwise. */
+    return codec == CODEC_IDENTITY ? 1 : 0;
+}
+
+enum codec accept_encoding_select(const struct accept_encoding *accepted,
+                                  const uint64_t sizes[CODEC_COUNT])
+{
+    static const enum codec order[] = {CODEC_BR, CODEC_ZSTD, CODEC_GZIP, CODEC_IDENTITY};
+    enum codec best = CODEC_IDENTITY;
+    int best_quality = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
+        enum codec codec = order[i];
+        int quality = effective_quality(accepted, codec);
+        if (sizes[codec] == UINT64_MAX || quality == 0) {
+            continue;
+        }
+        if (quality > best_quality || (quality == best_quality && sizes[codec] < sizes[best])) {
+            best = codec;
+            best_quality = quality;
+        }
+    }
+    return best;
+}
