@@ -11,8 +11,8 @@
 static const struct {
     int gzip, br, zstd;
 } levels[EFFORT_COUNT] = {
-    [EFFORT_FAST] = {6, 5, 6},
-    [EFFORT_DEFAULT] = {9, 9, 15},
+    [EFFORT_FAST] = {6, 7, 9},
+    [EFFORT_DEFAULT] = {9, 10, 15},
     [EFFORT_MAX] = {12, 11, 19},
 };
 
