@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 
 struct json_writer json_writer(FILE *file)
 {
@@ -14,6 +15,8 @@ struct json_writer json_writer(FILE *file)
 static void begin_value(struct json_writer *writer)
 {
     if (writer->depth == 0) {
+        assert(!writer->has_value); /* a text is one value, RFC 8259 §2 */
+        writer->has_value = true;
         return;
     }
     bool is_object = writer->levels[writer->depth - 1].is_object;
@@ -158,12 +161,14 @@ void json_null(struct json_writer *writer)
 
 void json_fixed(struct json_writer *writer, double number, int digits)
 {
+    assert(isfinite(number));
     begin_value(writer);
     fprintf(writer->file, "%.*f", digits, number);
 }
 
 void json_end(struct json_writer *writer)
 {
-    assert(writer->depth == 0);
+    assert(writer->depth == 0 && writer->has_value);
+    writer->has_value = false;
     fputc('\n', writer->file);
 }

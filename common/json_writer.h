@@ -12,6 +12,7 @@ enum { JSON_DEPTH_MAX = 16 };
 struct json_writer {
     FILE *file;
     unsigned depth;
+    bool has_value; /* the text is one value, and it was begun */
     struct {
         bool is_object;
         bool has_members;
@@ -38,9 +39,10 @@ void json_u64(struct json_writer *writer, uint64_t number);
 void json_i64(struct json_writer *writer, int64_t number);
 void json_bool(struct json_writer *writer, bool value);
 void json_null(struct json_writer *writer);
-void json_fixed(struct json_writer *writer, double number, int digits); /* behind the point */
+/* `digits` behind the point. The number is finite: JSON has no other. */
+void json_fixed(struct json_writer *writer, double number, int digits);
 
-/* Ends the line; everything that was begun must have been ended. */
+/* Ends the line; everything that was begun must have been ended. Another text may follow. */
 void json_end(struct json_writer *writer);
 
 #endif

@@ -16,41 +16,78 @@ enum {
 
 struct pool {
     const struct parallel_work *work;
+    unsigned thread_count;
     pthread_mutex_t mutex;
     pthread_cond_t room;     /* there may be something to claim */
     pthread_cond_t finished; /* the next job to be consumed may be done */
     size_t next;             /* job to be claimed */
     size_t consumed;         /* jobs before it are consumed */
     uint64_t bytes;          /* under way */
+    unsigned waiting_count;  /* threads that wait for room */
     bool is_stopped;
     bool is_consumer_waiting;
     void **results; /* by job; valid if is_done */
     bool *is_done;
 };
 
+/* What a job counts against the window: an empty one is under way too. */
+static uint64_t job_bytes(const struct pool *pool, size_t job)
+{
+    return pool->work->weight(pool->work->context, job) + 1;
+}
+
+static bool has_room_for_next(const struct pool *pool)
+{
+    uint64_t bytes = job_bytes(pool, pool->next);
+    uint64_t window_bytes = pool->work->window_bytes;
+    return pool->bytes == 0 || (pool->bytes <= window_bytes && bytes <= window_bytes - pool->bytes);
+}
+
+/* Fewer towards the end, so that no thread is left with all of the rest. */
+static size_t claim_jobs_max(const struct pool *pool)
+{
+    size_t share = (pool->work->job_count - pool->next) / pool->thread_count / 2 + 1;
+    return share < CLAIM_JOBS_MAX ? share : CLAIM_JOBS_MAX;
+}
+
 /* Takes the next few jobs: [*out_first, *out_end). False: there are no more. */
 static bool claim(struct pool *pool, size_t *out_first, size_t *out_end)
 {
     const struct parallel_work *work = pool->work;
     pthread_mutex_lock(&pool->mutex);
-    while (!pool->is_stopped && pool->next < work->job_count && pool->bytes > 0 &&
-           pool->bytes >= work->window_bytes) {
+    while (!pool->is_stopped && pool->next < work->job_count && !has_room_for_next(pool)) {
+        pool->waiting_count++;
         pthread_cond_wait(&pool->room, &pool->mutex);
+        pool->waiting_count--;
     }
     size_t first = pool->next;
-    size_t end = first;
-    uint64_t bytes = 0;
-    while (!pool->is_stopped && end < work->job_count && end - first < CLAIM_JOBS_MAX &&
-           (end == first || bytes < CLAIM_BYTES_MAX)) {
-        bytes += work->weight(work->context, end) + 1; /* + 1: empty jobs are under way too */
-        end++;
+    size_t jobs_max = pool->is_stopped ? 0 : claim_jobs_max(pool);
+    uint64_t bytes_before = pool->bytes;
+    while (pool->next < work->job_count && pool->next - first < jobs_max &&
+           (pool->next == first ||
+            (pool->bytes - bytes_before < CLAIM_BYTES_MAX && has_room_for_next(pool)))) {
+        pool->bytes += job_bytes(pool, pool->next);
+        pool->next++;
     }
-    pool->next = end;
-    pool->bytes += bytes;
-    pthread_mutex_unlock(&pool->mutex);
     *out_first = first;
-    *out_end = end;
-    return end > first;
+    *out_end = pool->next;
+    pthread_mutex_unlock(&pool->mutex);
+    return *out_end > first;
+}
+
+/* False: no further job is to be started. */
+static bool publish(struct pool *pool, size_t job, void *result)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->results[job] = result;
+    pool->is_done[job] = true;
+    bool is_awaited = pool->is_consumer_waiting && pool->consumed == job;
+    bool goes_on = !pool->is_stopped;
+    pthread_mutex_unlock(&pool->mutex);
+    if (is_awaited) {
+        pthread_cond_signal(&pool->finished);
+    }
+    return goes_on;
 }
 
 static void *thread_main(void *argument)
@@ -61,16 +98,9 @@ static void *thread_main(void *argument)
     size_t first;
     size_t end;
     while (claim(pool, &first, &end)) {
-        for (size_t job = first; job < end; job++) {
-            void *result = work->run(work->context, thread, job);
-            pthread_mutex_lock(&pool->mutex);
-            pool->results[job] = result;
-            pool->is_done[job] = true;
-            bool is_awaited = pool->is_consumer_waiting && pool->consumed == job;
-            pthread_mutex_unlock(&pool->mutex);
-            if (is_awaited) {
-                pthread_cond_signal(&pool->finished);
-            }
+        bool goes_on = true;
+        for (size_t job = first; job < end && goes_on; job++) {
+            goes_on = publish(pool, job, work->run(work->context, thread, job));
         }
     }
     work->thread_free(work->context, thread);
@@ -95,11 +125,12 @@ static void *take_result(struct pool *pool, size_t job)
 static void give_back(struct pool *pool, uint64_t bytes)
 {
     pthread_mutex_lock(&pool->mutex);
-    bool was_full = pool->bytes >= pool->work->window_bytes;
     pool->bytes -= bytes;
     pool->consumed++;
+    bool has_room =
+        pool->waiting_count > 0 && pool->next < pool->work->job_count && has_room_for_next(pool);
     pthread_mutex_unlock(&pool->mutex);
-    if (was_full) {
+    if (has_room) {
         pthread_cond_broadcast(&pool->room);
     }
 }
@@ -109,7 +140,7 @@ static int consume_all(struct pool *pool, struct error *error)
     const struct parallel_work *work = pool->work;
     for (size_t job = 0; job < work->job_count; job++) {
         void *result = take_result(pool, job);
-        uint64_t bytes = work->weight(work->context, job) + 1;
+        uint64_t bytes = job_bytes(pool, job); /* before it is gone */
         int status = work->consume(work->context, job, result, error);
         if (status != 0) {
             return status;
@@ -141,7 +172,7 @@ static int run_here(const struct parallel_work *work, struct error *error)
 
 static int run_on_threads(const struct parallel_work *work, unsigned count, struct error *error)
 {
-    struct pool pool = {.work = work};
+    struct pool pool = {.work = work, .thread_count = count};
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.room, NULL);
     pthread_cond_init(&pool.finished, NULL);

@@ -12,12 +12,12 @@
 struct parallel_work {
     size_t job_count;
     unsigned thread_count; /* 0: one for each processor that this process may use */
-    uint64_t window_bytes; /* about how much may be under way: the weights of jobs that were started
-                              and are not consumed; one job may always be */
+    uint64_t window_bytes; /* how much may be under way: the weights of jobs that were started and
+                              are not consumed; one job may always be, whatever its weight */
     void *context;
-    uint64_t (*weight)(void *context, size_t job);
-    void *(*thread_new)(void *context);                       /* a thread's own state */
-    void (*thread_free)(void *context, void *thread);         /* the same */
+    uint64_t (*weight)(void *context, size_t job);    /* the same at every call, on any thread */
+    void *(*thread_new)(void *context);               /* a thread's own state */
+    void (*thread_free)(void *context, void *thread); /* the same */
     void *(*run)(void *context, void *thread, size_t job);    /* on any thread: the result */
     int (*consume)(void *context, size_t job, void *result,   /* on the calling thread; takes */
                    struct error *error);                      /* the result over */
@@ -25,7 +25,7 @@ struct parallel_work {
 };
 
 /* Runs all jobs, unless one is consumed with a status other than 0: that is returned, after all
- * threads have ended, and no further job is started. */
+ * threads have ended. Jobs that run at that moment run to their end, no further one is started. */
 int parallel_run(const struct parallel_work *work, struct error *error) CAIRN_MUST_CHECK;
 
 #endif

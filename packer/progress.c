@@ -54,7 +54,7 @@ void progress_format(const struct progress *progress, double now_s, size_t width
     double total = (double)progress->bytes_total / 1e6;
     double rate = elapsed_s > 0 ? done / elapsed_s : 0;
     char left[48] = "";
-    if (rate > 0 && elapsed_s > 0.5) {
+    if (rate > 0 && elapsed_s > 0.5 && total > done) { /* a file may have grown: then no guess */
         double seconds = (total - done) / rate;
         if (seconds < 100) {
             snprintf(left, sizeof left, "  %.0f s left", seconds);

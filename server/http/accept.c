@@ -48,22 +48,15 @@ static int16_t parse_quality(struct slice text)
     return (int16_t)(value > 1000 ? -1 : value);
 }
 
-/* The weight behind a coding's name; 1 without one, negative where it is not well formed. */
-static int16_t parse_weight(struct slice parameters)
+/* The one weight that may stand behind a coding's name and its ';' (§12.4.2). Negative: it is none.
+ */
+static int16_t parse_weight(struct slice text)
 {
-    int16_t quality = 1000;
-    while (parameters.count > 0) {
-        struct slice parameter = trim(take(&parameters, ';'));
-        if (parameter.count == 0) {
-            continue;
-        }
-        if (parameter.count < 2 || (parameter.bytes[0] | 0x20) != 'q' ||
-            parameter.bytes[1] != '=') {
-            return -1;
-        }
-        quality = parse_quality(slice_after(parameter, 2));
+    text = trim(text);
+    if (text.count < 2 || (text.bytes[0] | 0x20) != 'q' || text.bytes[1] != '=') {
+        return -1;
     }
-    return quality;
+    return parse_quality(slice_after(text, 2));
 }
 
 static int16_t *quality_of(struct accept_encoding *accepted, struct slice name)
@@ -87,11 +80,13 @@ static int16_t *quality_of(struct accept_encoding *accepted, struct slice name)
 void accept_encoding_add(struct accept_encoding *accepted, struct slice value)
 {
     while (value.count > 0) {
-        struct slice parameters = take(&value, ',');
-        struct slice name = trim(take(&parameters, ';'));
-        int16_t *quality = quality_of(accepted, name);
-        int16_t weight = quality == NULL ? -1 : parse_weight(parameters);
-        if (weight > -1 && weight > *quality) {
+        struct slice member = take(&value, ',');
+        size_t member_bytes = member.count;
+        struct slice name = take(&member, ';');
+        bool has_weight = name.count < member_bytes;
+        int16_t *quality = quality_of(accepted, trim(name));
+        int16_t weight = has_weight ? parse_weight(member) : 1000;
+        if (quality != NULL && weight > *quality) {
             *quality = weight;
         }
     }

@@ -125,6 +125,12 @@ static const struct {
     {{"gzip;level=9"}, CODEC_IDENTITY},
     {{"gzip;qq=1"}, CODEC_IDENTITY},
     {{"gzip;q=2, br"}, CODEC_BR},
+    /* exactly one weight may stand there */
+    {{"gzip;"}, CODEC_IDENTITY},
+    {{"gzip;;q=0.5"}, CODEC_IDENTITY},
+    {{"gzip;q=0.5;"}, CODEC_IDENTITY},
+    {{"gzip;q=2;q=1"}, CODEC_IDENTITY},
+    {{"gzip;q=0.1;q=1, br;q=0.5"}, CODEC_BR},
     {{"*;q=2, br;q=0.1"}, CODEC_BR},
     /* the odd forms of a weight that are right */
     {{"gzip;q=1."}, CODEC_GZIP},

@@ -2,6 +2,7 @@
 #include "common/json_writer.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -87,6 +88,19 @@ Test(json_writer, no_rows)
     json_end_array(&sheet.json);
     json_end(&sheet.json);
     sheet_expect(&sheet, "[]\n");
+}
+
+Test(json_writer, one_text_behind_the_other)
+{
+    struct sheet sheet;
+    sheet_open(&sheet);
+    for (uint64_t i = 0; i < 2; i++) {
+        json_begin_array(&sheet.json, false);
+        json_u64(&sheet.json, i);
+        json_end_array(&sheet.json);
+        json_end(&sheet.json);
+    }
+    sheet_expect(&sheet, "[0]\n[1]\n");
 }
 
 Test(json_writer, numbers)
@@ -301,4 +315,23 @@ ABORTS(too_deep)
     for (int i = 0; i <= JSON_DEPTH_MAX; i++) {
         json_begin_array(&json, false);
     }
+}
+
+ABORTS(second_value_at_the_top)
+{
+    struct json_writer json = nowhere();
+    json_u64(&json, 1);
+    json_u64(&json, 2);
+}
+
+ABORTS(text_without_a_value)
+{
+    struct json_writer json = nowhere();
+    json_end(&json);
+}
+
+ABORTS(number_that_json_has_not)
+{
+    struct json_writer json = nowhere();
+    json_fixed(&json, INFINITY, 1);
 }

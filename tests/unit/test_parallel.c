@@ -202,7 +202,7 @@ Test(parallel, a_failure_stops_and_leaves_nothing_behind, .timeout = 120)
  * waits for that, and do not go beyond. */
 Test(parallel, the_window_is_filled_and_kept, .timeout = 120)
 {
-    enum { JOB_BYTES = 1 << 20, FILLED_JOBS = 7, WINDOW_BYTES = 8 * JOB_BYTES };
+    enum { JOB_BYTES = 1 << 20, FILLED_JOBS = 7, WINDOW_BYTES = 7 * JOB_BYTES + JOB_BYTES / 2 };
     for (unsigned thread_count = 2; thread_count <= 8; thread_count++) {
         struct probe probe = {
             .failing_job = NO_JOB, .job_weight = JOB_BYTES, .awaited_count = FILLED_JOBS};

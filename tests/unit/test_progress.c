@@ -29,6 +29,9 @@ static const struct {
     {1, 10, 1 * MB, 121 * MB, 1, 79, "Reading  1/10 files  1.0/121.0 MB  1.0 MB/s  2 min left"},
     /* a clock that has not moved */
     {1, 1, 1 * MB, 1 * MB, 0, 79, "Reading  1/1 files  1.0/1.0 MB  0.0 MB/s"},
+    /* more than was announced, or nothing announced: no guess */
+    {1, 1, 6 * MB, 5 * MB, 1, 79, "Reading  1/1 files  6.0/5.0 MB  6.0 MB/s"},
+    {1, 1, 6 * MB, 0, 1, 79, "Reading  1/1 files  6.0/0.0 MB  6.0 MB/s"},
     /* cut to the width */
     {1, 10, 1 * MB, 5 * MB, 1, 19, "Reading  1/10 files"},
     {1, 10, 1 * MB, 5 * MB, 1, 1, "R"},
