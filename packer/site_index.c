@@ -163,7 +163,7 @@ static void put_redirect_rule(struct builder *builder, const struct redirect_rul
     };
     input.flags = (rule->is_forced ? RULE_FORCED : 0u) |
                   (rule->is_fallback ? RULE_NAVIGATION : 0u) |
-                  (rule->target_has_query ? 0u : RULE_KEEP_QUERY);
+                  (rule->target_has_query || rule->query_count > 0 ? 0u : RULE_KEEP_QUERY);
     index_writer_rule(builder->writer, &input);
     free(query);
 }

@@ -240,9 +240,10 @@ static void respond_path(const struct site_list *sites, const struct request *re
     } else {
         respond_entry(request, &match, scratch, response);
     }
-    /* What entries have at their own path was merged into their heads. */
+    /* What files and redirects have at their own path was merged into their heads. */
+    bool is_own = !is_missing && !is_routed && match.entry->status < 400;
     if (newest->rule_count > 0 && path.count > 0 && response->status != 200 &&
-        response->status != 304 && (is_missing || is_routed)) {
+        response->status != 304 && !is_own) {
         response->rules = newest;
         memcpy(scratch + RULES_PATH_AT, path.bytes, path.count);
         response->rules_path = (struct slice){scratch + RULES_PATH_AT, path.count};
