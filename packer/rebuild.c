@@ -43,11 +43,11 @@ static int make_index(const struct rebuild *rebuild, const struct commit *commit
     if (status == 0 &&
         (image.count != commit->index_bytes ||
          memcmp(image.checksum.bytes, commit->index_checksum.bytes, HASH128_BYTES) != 0)) {
-        status =
-            error_set(error, ERR_DAMAGED, "release %" PRIu64 " cannot be made again as it was%s",
-                      commit->release,
-                      view.catalog.damaged_count + view.lost_count > 0 ? ": its records are damaged"
-                                                                       : " by this version");
+        status = error_set(error, ERR_DAMAGED,
+                           "release %" PRIu64
+                           " cannot be made again as it was: bytes of it are damaged, "
+                           "or another version of cairn-pack made it",
+                           commit->release);
     }
     if (status == 0) {
         status = publish_index(rebuild->stem, commit->release, &image, error);

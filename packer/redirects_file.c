@@ -271,7 +271,7 @@ static bool is_html_target(const char *target)
 {
     size_t count = strlen(target);
     return (count > 5 && strcmp(target + count - 5, ".html") == 0) ||
-           (count > 6 && strcmp(target + count - 6, "/index") == 0) ||
+           (count >= 6 && strcmp(target + count - 6, "/index") == 0) ||
            (count > 0 && target[count - 1] == '/');
 }
 
