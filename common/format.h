@@ -102,7 +102,9 @@ enum entry_flag {
     ENTRY_DERIVED = 2,    /* made by the packer from another file: not a file of the tree */
     ENTRY_ASK_RULES = 4,  /* a rule that depends on the request may win: ask them first */
     ENTRY_KEEP_QUERY = 8, /* of a redirect: the request's query is appended to the target */
-    ENTRY_FLAGS_KNOWN = ENTRY_IMMUTABLE | ENTRY_DERIVED | ENTRY_ASK_RULES | ENTRY_KEEP_QUERY,
+    ENTRY_BY_RULE = 16,   /* made by a rule: one that is asked first wins without force */
+    ENTRY_FLAGS_KNOWN =
+        ENTRY_IMMUTABLE | ENTRY_DERIVED | ENTRY_ASK_RULES | ENTRY_KEEP_QUERY | ENTRY_BY_RULE,
 };
 
 enum { DIGEST_BYTES = 32 }; /* SHA-256, FIPS 180-4 */

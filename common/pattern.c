@@ -143,17 +143,31 @@ bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
     return matches;
 }
 
-static size_t put_capture(struct slice capture, bool encode, char *buffer, size_t capacity)
+/* One byte as it stands in a path, or in a value of a query, where '&' and its like mean something.
+ */
+static size_t encode_byte(const char *byte, bool in_query, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    if (!in_query || *byte == '\0' || strchr("&+=;", *byte) == NULL) {
+        return path_encode((struct slice){byte, 1}, out);
+    }
+    out[0] = '%';
+    out[1] = digits[(unsigned char)*byte >> 4];
+    out[2] = digits[(unsigned char)*byte & 15];
+    return 3;
+}
+
+static size_t put_capture(struct slice capture, bool encode, bool in_query, char *buffer,
+                          size_t capacity)
 {
     size_t count = 0;
     for (size_t i = 0; i < capture.count; i++) {
         char encoded[3];
-        struct slice one = {capture.bytes + i, 1};
-        size_t bytes = encode ? path_encode(one, encoded) : 1;
+        size_t bytes = encode ? encode_byte(capture.bytes + i, in_query, encoded) : 1;
         if (capacity - count < bytes) {
             return SIZE_MAX;
         }
-        memcpy(buffer + count, encode ? encoded : one.bytes, bytes);
+        memcpy(buffer + count, encode ? encoded : capture.bytes + i, bytes);
         count += bytes;
     }
     return count;
@@ -163,18 +177,20 @@ size_t pattern_expand(struct slice template, const struct pattern_captures *capt
                       char *buffer, size_t capacity)
 {
     size_t count = 0;
+    bool in_query = false;
     for (size_t i = 0; i < template.count; i++) {
         if (template.bytes[i] != PATTERN_PLACEHOLDER || i + 1 == template.count) {
             if (count == capacity) {
                 return SIZE_MAX;
             }
+            in_query |= template.bytes[i] == '?';
             buffer[count++] = template.bytes[i];
             continue;
         }
         unsigned number = (unsigned char)template.bytes[++i] - 0x20u;
         if (number < captures->count) {
-            size_t put =
-                put_capture(captures->at[number], encode, buffer + count, capacity - count);
+            size_t put = put_capture(captures->at[number], encode, in_query, buffer + count,
+                                     capacity - count);
             if (put == SIZE_MAX) {
                 return SIZE_MAX;
             }

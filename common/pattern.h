@@ -36,7 +36,8 @@ bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
 bool pattern_is_exact(struct slice pattern);
 
 /* Writes a template with its captures in place. `encode`: captures are percent-encoded as parts of
- * a URL's path (path_encode()). Returns the length, SIZE_MAX if it exceeds `capacity`. */
+ * a URL's path (path_encode()), behind a '?' as values of its query. Returns the length, SIZE_MAX
+ * if it exceeds `capacity`. */
 size_t pattern_expand(struct slice template, const struct pattern_captures *captures, bool encode,
                       char *buffer, size_t capacity);
 

@@ -229,6 +229,25 @@ static bool take_from(struct parse *parse, struct slice from, struct redirect_ru
     return rule->pattern != NULL;
 }
 
+/* As the server compares it: a query's text, decoded (application/x-www-form-urlencoded). */
+static char *decoded(struct slice text)
+{
+    char *out = mem_zeroed(text.count + 1, 1);
+    size_t count = 0;
+    for (size_t i = 0; i < text.count; i++) {
+        int high = i + 2 < text.count ? rule_hex_digit(text.bytes[i + 1]) : -1;
+        int low = i + 2 < text.count ? rule_hex_digit(text.bytes[i + 2]) : -1;
+        if (text.bytes[i] == '%' && high >= 0 && low >= 0) {
+            out[count++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            out[count++] = text.bytes[i] == '+' ? ' ' : text.bytes[i];
+        }
+    }
+    out[count] = '\0';
+    return out;
+}
+
 /* key=value, or key=:name, which captures. */
 static bool take_queries(struct parse *parse, const struct words *words, struct redirect_rule *rule,
                          struct rule_names *names)
@@ -240,11 +259,12 @@ static bool take_queries(struct parse *parse, const struct words *words, struct 
         struct slice key = {word.bytes, (size_t)(equals - word.bytes)};
         struct slice value = slice_after(word, key.count + 1);
         struct query_condition *query = &rule->queries[rule->query_count++];
-        query->key = mem_string(key.bytes, key.count);
-        query->value = mem_string(value.bytes, value.count);
+        query->key = decoded(key);
+        query->value = decoded(value);
         query->capture = -1;
-        bool has_mark = memchr(word.bytes, '&', word.count) != NULL;
-        if (key.count == 0 || has_mark) {
+        bool has_mark = strchr(query->key, '&') != NULL || strchr(query->value, '&') != NULL ||
+                        strchr(query->key, '=') != NULL;
+        if (*query->key == '\0' || has_mark) {
             parse->why = "a query condition that is not key=value";
             return false;
         }
@@ -303,7 +323,7 @@ static bool take_target(struct parse *parse, const struct words *words, struct r
                  "a rewrite to another host (%.*s) would need a proxy", (int)to.count, to.bytes);
         return false;
     }
-    while (to.count > 1 && to.bytes[0] == '/' && (to.bytes[1] == '/' || to.bytes[1] == '\\')) {
+    while (to.count > 1 && to.bytes[0] == '/' && to.bytes[1] == '/') {
         to = slice_after(to, 1); /* "//host" would leave the site */
     }
     rule->target = rule_compile_template(to, names, true);
@@ -328,6 +348,27 @@ static bool leads_to_itself(const struct redirect_rule *rule)
                            slice_of_string(rule->target), NULL);
 }
 
+/* "/a/[star]" to "/a/:splat", "/:x" to "/:x": what matches leads to where it is. */
+static bool is_same_text(const struct words *words, const struct redirect_rule *rule)
+{
+    struct slice from = words->from;
+    struct slice to = words->to;
+    if (rule->host != NULL || rule->query_count > 0 || from.count == 0 || to.count == 0) {
+        return false;
+    }
+    static const struct slice splat = {":splat", 6};
+    for (; from.count > 0 && to.count > 0; from = slice_after(from, 1)) {
+        if (from.bytes[0] == '*' && slice_starts_with(to, splat)) {
+            to = slice_after(to, splat.count);
+        } else if (from.bytes[0] == to.bytes[0]) {
+            to = slice_after(to, 1);
+        } else {
+            return false;
+        }
+    }
+    return from.count == 0 && to.count == 0;
+}
+
 static bool parse_rule(struct parse *parse, struct slice line, struct redirect_rule *rule)
 {
     struct words words = {.to = {"", 0}, .status = {"", 0}};
@@ -342,7 +383,7 @@ static bool parse_rule(struct parse *parse, struct slice line, struct redirect_r
         !take_target(parse, &words, rule, &names)) {
         return false;
     }
-    if (leads_to_itself(rule)) {
+    if (leads_to_itself(rule) || is_same_text(&words, rule)) {
         parse->why = "it leads to itself";
         return false;
     }

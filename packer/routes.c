@@ -379,8 +379,7 @@ static bool resolve(struct resolver *resolver, const struct redirect_rule *rule,
             return false;
         }
         size_t start = 0; /* two slashes would name another host */
-        while (count - start > 1 && text[start] == '/' &&
-               (text[start + 1] == '/' || text[start + 1] == '\\')) {
+        while (count - start > 1 && text[start] == '/' && text[start + 1] == '/') {
             start++;
         }
         route.kind = ROUTE_REDIRECT;
@@ -415,7 +414,7 @@ static const struct redirect_rule *first_dynamic(const struct resolver *resolver
         if (!matches(rule, path, captures)) {
             continue;
         }
-        if (is_conditional(rule)) {
+        if (is_conditional(rule) || rule->is_fallback) {
             *out_asks |= rule->is_forced || !is_present;
         } else {
             return rule;
@@ -445,35 +444,47 @@ static size_t spellings(const struct redirect_rule *rule, char *buffer, struct s
     return 2;
 }
 
+static bool can_resolve(const struct resolver *resolver, const struct redirect_rule *rule)
+{
+    const struct pattern_captures none = {.count = 0};
+    return rule->target == NULL || (rule->status >= 300 && rule->status < 400) ||
+           rewritten(resolver, rule->target, &none) != NULL;
+}
+
 /* A rule for a path that has an answer, or none. */
 static void apply_exact(struct resolver *resolver, const struct redirect_rule *rule,
                         struct slice path)
 {
+    bool is_own = slice_equal(path, slice_of_string(rule->pattern)); /* else the other spelling */
     struct routes *routes = resolver->routes;
     struct pattern_captures captures = {.count = 0};
     struct route *present = find(routes, path);
     bool asks = false;
     const struct redirect_rule *earlier =
         first_dynamic(resolver, path, rule, present != NULL, &captures, &asks);
-    if (earlier != NULL) {
-        remark(resolver, rule, true, "line %u decides before", earlier->line);
+    if (earlier == NULL && present != NULL && present->line != 0) {
+        if (is_own) {
+            remark(resolver, rule, true, "line %u decides before", present->line);
+        }
         return;
     }
-    if (present != NULL && present->line != 0) {
-        remark(resolver, rule, true, "line %u decides before", present->line);
+    if (earlier != NULL) {
+        if (is_own) {
+            remark(resolver, rule, true, "line %u decides before", earlier->line);
+        }
         return;
     }
     if (present != NULL && !rule->is_forced) {
         present->is_decided = true;
-        if (slice_equal(path, slice_of_string(rule->pattern))) {
+        if (is_own) {
             remark(resolver, rule, true, "a file of the site is there (a status with ! wins)");
         }
         return;
     }
     struct route route;
     captures.count = 0;
-    if (!resolve(resolver, rule, &captures, &route)) {
-        return;
+    if ((!is_own && !can_resolve(resolver, rule)) || !resolve(resolver, rule, &captures, &route)) {
+        return; /* said once */
     }
     present = find(routes, path);
     route.asks_rules = asks;
@@ -506,19 +517,27 @@ static void apply_rules(struct resolver *resolver)
 static void apply_dynamic(struct resolver *resolver, uint32_t row)
 {
     struct routes *routes = resolver->routes;
+    bool may_keep = false;
     for (size_t i = 0; i < resolver->dynamic_count; i++) {
         const struct redirect_rule *rule = resolver->dynamic[i];
         struct pattern_captures captures = {.count = 0};
         if (!matches(rule, routes->rows[row].path, &captures)) {
             continue;
         }
-        if (is_conditional(rule)) {
-            routes->rows[row].asks_rules = true;
+        if (is_conditional(rule) || rule->is_fallback) {
+            routes->rows[row].asks_rules |= rule->is_forced;
+            may_keep |= !rule->is_forced; /* the file, if the condition holds */
             continue;
         }
         struct route route;
-        if (!rule->is_forced || routes->rows[row].asks_rules ||
-            !resolve(resolver, rule, &captures, &route)) {
+        if (!rule->is_forced || routes->rows[row].asks_rules) {
+            return;
+        }
+        if (may_keep) {
+            routes->rows[row].asks_rules = true;
+            return;
+        }
+        if (!resolve(resolver, rule, &captures, &route)) {
             return;
         }
         route.path = routes->rows[row].path;

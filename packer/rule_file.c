@@ -136,7 +136,7 @@ static bool add_splat(struct compiler *compiler, struct slice path, size_t at)
     return add_name(compiler, SLICE("splat"), PATTERN_SPLAT);
 }
 
-static int hex_digit(char byte)
+int rule_hex_digit(char byte)
 {
     static const char digits[] = "0123456789abcdef";
     const char *at = byte == '\0' ? NULL : memchr(digits, byte | 0x20, 16);
@@ -152,8 +152,8 @@ static size_t add_byte(struct compiler *compiler, struct slice path, size_t at)
     char byte = path.bytes[at];
     size_t taken = 1;
     if (byte == '%') {
-        int high = at + 2 < path.count ? hex_digit(path.bytes[at + 1]) : -1;
-        int low = at + 2 < path.count ? hex_digit(path.bytes[at + 2]) : -1;
+        int high = at + 2 < path.count ? rule_hex_digit(path.bytes[at + 1]) : -1;
+        int low = at + 2 < path.count ? rule_hex_digit(path.bytes[at + 2]) : -1;
         if (high < 0 || low < 0) {
             compiler->why = "a '%' that two hexadecimal digits do not follow";
             return 0;

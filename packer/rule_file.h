@@ -36,6 +36,9 @@ struct slice rule_next_token(struct slice *line);
 
 struct slice rule_trim(struct slice text);
 
+/* The value of a hexadecimal digit, or -1. */
+int rule_hex_digit(char byte);
+
 /* Names of what a pattern captures, in order: "splat" for its '*'. */
 struct rule_names {
     struct slice at[PATTERN_CAPTURES_MAX];

@@ -1,7 +1,9 @@
 #include "packer/site_index.h"
 
 #include "common/mem.h"
+#include "common/path.h"
 #include "common/pattern.h"
+#include "packer/compress.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -62,9 +64,12 @@ static unsigned list_forms(const struct builder *builder, uint32_t file,
     if (name.count > 5 && strcasecmp(name.bytes + name.count - 5, ".svgz") == 0) {
         return count; /* coded by its media type; never twice */
     }
+    /* The same bytes may have forms for another file's sake. */
+    bool may_be_coded =
+        compress_type(slice_of_string(site_plan_type(plan, name.bytes))) != COMPRESS_NEVER;
     for (int codec = CODEC_IDENTITY + 1; codec < CODEC_COUNT; codec++) {
         if (given_form(builder, file, (enum codec)codec, &out_forms[count]) ||
-            made_form(builder, row, (enum codec)codec, &out_forms[count])) {
+            (may_be_coded && made_form(builder, row, (enum codec)codec, &out_forms[count]))) {
             count++;
         }
     }
@@ -91,6 +96,7 @@ static unsigned entry_flags(const struct builder *builder, const struct route *r
         flags |= ENTRY_IMMUTABLE;
     }
     flags |= route->asks_rules ? ENTRY_ASK_RULES : 0;
+    flags |= route->line != 0 ? ENTRY_BY_RULE : 0;
     flags |= route->kind == ROUTE_REDIRECT && route->keeps_query ? ENTRY_KEEP_QUERY : 0;
     return flags;
 }
@@ -171,7 +177,10 @@ static void put_redirect_rule(struct builder *builder, const struct redirect_rul
 /* A single-page application's page answers where nothing else does. */
 static void put_spa_rule(struct builder *builder)
 {
-    char *target = mem_format("/%s", builder->plan->options->spa);
+    char key[PATH_BYTES_MAX];
+    char target[PATH_ENCODED_BYTES_MAX];
+    int count = snprintf(key, sizeof key, "/%s", builder->plan->options->spa);
+    size_t target_bytes = path_encode((struct slice){key, (size_t)count}, target);
     struct rule_input input = {
         .kind = RULE_ROUTE,
         .status = 200,
@@ -179,17 +188,15 @@ static void put_spa_rule(struct builder *builder)
         .pattern = SLICE("/\x01"),
         .host = SLICE(""),
         .query = SLICE(""),
-        .target = slice_of_string(target),
+        .target = {target, target_bytes},
     };
     index_writer_rule(builder->writer, &input);
-    free(target);
 }
 
 /* Answers to missing paths say themselves how long they may be kept and what they are. */
 static bool is_for_missing_paths(const struct header_field *field)
 {
-    return strcasecmp(field->name, "Cache-Control") != 0 &&
-           strcasecmp(field->name, "Content-Type") != 0;
+    return strcasecmp(field->name, "Cache-Control") != 0 && !site_plan_is_entity_field(field->name);
 }
 
 static bool is_for_host(const struct site_plan *plan, const struct header_rule *rule)

@@ -283,8 +283,7 @@ static void put_file_fields(const struct site_plan *plan, const struct route *ro
                    site_options_cache(plan->options, cache_kind(plan, route, type)));
 }
 
-/* What describes the body; the rest says how it may be used, and is repeated by a 304. */
-static bool is_entity_field(const char *name)
+bool site_plan_is_entity_field(const char *name)
 {
     static const char *const names[] = {"Content-Type", "X-Content-Type-Options",
                                         "Content-Language", "Content-Disposition"};
@@ -303,6 +302,19 @@ static void put_line(char **text, const char *name, const char *value)
     *text = longer;
 }
 
+/* A cache must not give the form of one client to another, whatever the rules say. */
+static void add_vary(struct field_list *fields)
+{
+    const char *others = field_list_get(fields, "Vary");
+    if (others == NULL) {
+        field_list_set(fields, "Vary", "Accept-Encoding");
+    } else if (strcasestr(others, "Accept-Encoding") == NULL && strchr(others, '*') == NULL) {
+        char *all = mem_format("Accept-Encoding, %s", others);
+        field_list_set(fields, "Vary", all);
+        free(all);
+    }
+}
+
 /* The one media type that is always a coded form. */
 static bool is_coded_already(const struct site_plan *plan, const struct route *route)
 {
@@ -316,20 +328,20 @@ void site_plan_head(const struct site_plan *plan, const struct route *route, enu
     struct field_list fields = {0};
     if (route->kind == ROUTE_FILE) {
         put_file_fields(plan, route, &fields);
-        if (has_variants) {
-            field_list_set(&fields, "Vary", "Accept-Encoding");
-        }
     } else {
         field_list_set(&fields, "Cache-Control", site_options_cache(plan->options, CACHE_HTML));
     }
     struct slice host =
         plan->options->host == NULL ? (struct slice){"", 0} : slice_of_string(plan->options->host);
     headers_file_apply(&plan->headers, host, route->path, &fields);
+    if (has_variants && route->kind == ROUTE_FILE) {
+        add_vary(&fields);
+    }
     out_head->entity = mem_string("", 0);
     out_head->policy = mem_string("", 0);
     for (size_t i = 0; i < fields.count; i++) {
         const struct field *field = &fields.rows[i];
-        if (route->kind == ROUTE_FILE && is_entity_field(field->name)) {
+        if (route->kind == ROUTE_FILE && site_plan_is_entity_field(field->name)) {
             put_line(&out_head->entity, field->name, field->value);
         } else {
             put_line(&out_head->policy, field->name, field->value);

@@ -47,6 +47,10 @@ void site_plan_head(const struct site_plan *plan, const struct route *route, enu
                     bool has_variants, const uint8_t *digest, struct route_head *out_head);
 void route_head_fini(struct route_head *head);
 
+/* Does a field of this name describe the body? The rest says how it may be used, and is repeated by
+ * a 304. */
+bool site_plan_is_entity_field(const char *name);
+
 /* The first thing that must not be packed: 0, or ERR_FORMAT with a sentence that names file and
  * line. `strict`: malformed lines are such things. */
 int site_plan_problem(const struct site_plan *plan, bool strict, struct error *error);

@@ -66,6 +66,19 @@ static void put(struct head_writer *writer, struct slice text)
     writer->left -= text.count;
 }
 
+/* The query stands before a fragment (RFC 3986 §3). */
+static void put_location(struct head_writer *writer, const struct response *response)
+{
+    struct slice target = response->location;
+    const char *mark = memchr(target.bytes, '#', target.count);
+    size_t count = mark == NULL ? target.count : (size_t)(mark - target.bytes);
+    put(writer, SLICE("Location: "));
+    put(writer, (struct slice){target.bytes, count});
+    put(writer, response->query);
+    put(writer, slice_after(target, count));
+    put(writer, SLICE("\r\n"));
+}
+
 size_t h1_write_head(const struct response *response, const struct date_line *date, char *buffer,
                      size_t capacity)
 {
@@ -73,19 +86,18 @@ size_t h1_write_head(const struct response *response, const struct date_line *da
     put(&writer, status_line(response->status));
     put(&writer, (struct slice){date->bytes, sizeof date->bytes});
     if (response->location.count > 0) {
-        put(&writer, SLICE("Location: "));
-        put(&writer, response->location);
-        put(&writer, response->query);
-        put(&writer, SLICE("\r\n"));
+        put_location(&writer, response);
     }
     for (size_t i = 0; i < ARRAY_COUNT(response->fields); i++) {
         put(&writer, response->fields[i]);
     }
     if (response->rules != NULL) {
-        size_t count =
-            rule_fields_write(response->rules, response->rules_path, writer.at, writer.left);
-        writer.is_full |= count > writer.left;
-        count = writer.is_full ? 0 : count;
+        size_t count = rule_fields_write(response->rules, response->rules_path,
+                                         response->rules_vary, writer.at, writer.left);
+        if (count > writer.left) { /* made of a path so long that they do not fit: without them */
+            put(&writer, response->rules_vary ? SLICE("Vary: Accept-Encoding\r\n") : SLICE(""));
+            count = 0;
+        }
         writer.at += count;
         writer.left -= count;
     }

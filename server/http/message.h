@@ -66,6 +66,7 @@ struct response {
     /* field lines by rules of the site, for a path that no entry has: */
     const struct index *rules; /* NULL: none */
     struct slice rules_path;   /* canonical */
+    bool rules_vary;           /* the body was negotiated: Vary says so, whatever the rules say */
 };
 
 #endif

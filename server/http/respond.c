@@ -22,8 +22,8 @@ struct status_text {
 
 /* Errors are not to be kept: what is missing now may be there in the next release. */
 #define TEXT_FIELDS(length)                                                                        \
-    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: " length                           \
-    "\r\nCache-Control: no-store\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"               \
+    "Content-Length: " length "\r\nCache-Control: no-store\r\n"
 
 static const struct status_text status_texts[] = {
     {400, {"400 Bad Request\n", 16}, SLICE(TEXT_FIELDS("16"))},
@@ -182,6 +182,21 @@ static void respond_entry(const struct request *request, const struct site_match
     }
 }
 
+/* What a rewrite leads to. Where another spelling is the one that answers ("/page.html" is a
+ * redirect to "/page", "/docs" to "/docs/"), that one. */
+static struct site_match find_rewritten(const struct site_list *sites, struct slice path,
+                                        char *buffer)
+{
+    struct site_match match = site_list_find(sites, path);
+    const struct index_entry *entry = match.entry;
+    if (entry == NULL || entry->kind != ENTRY_REDIRECT || (entry->flags & ENTRY_DERIVED) == 0 ||
+        (entry->flags & ENTRY_BY_RULE) != 0) {
+        return match;
+    }
+    struct slice target = index_text(match.site->index, entry->target.text_at, entry->target.bytes);
+    return path_canonical(target, buffer, &path) == PATH_OK ? site_list_find(sites, path) : match;
+}
+
 /* What a rule says that decides: another path, a redirect, or a page with a status. */
 static void respond_route(const struct site_list *sites, const struct request *request,
                           const struct route *route, char *scratch, struct response *response)
@@ -199,7 +214,8 @@ static void respond_route(const struct site_list *sites, const struct request *r
         response->fields[1] = head.policy;
         return;
     }
-    struct site_match match = site_list_find(sites, route->target);
+    char buffer[PATH_BYTES_MAX];
+    struct site_match match = find_rewritten(sites, route->target, buffer);
     if (match.entry != NULL && route->status == 200) {
         respond_entry(request, &match, scratch, response);
         return;
@@ -234,7 +250,8 @@ static void respond_path(const struct site_list *sites, const struct request *re
     bool is_routed =
         newest->rule_count > 0 && path.count > 0 &&
         (is_missing || (match.entry->flags & ENTRY_ASK_RULES) != 0) &&
-        route_find(newest, request, path, !is_missing, scratch + ROUTE_SCRATCH_AT, &route);
+        route_find(newest, request, path, !is_missing && (match.entry->flags & ENTRY_BY_RULE) == 0,
+                   scratch + ROUTE_SCRATCH_AT, &route);
     if (is_routed) {
         respond_route(sites, request, &route, scratch, response);
     } else {
@@ -247,6 +264,8 @@ static void respond_path(const struct site_list *sites, const struct request *re
         response->rules = newest;
         memcpy(scratch + RULES_PATH_AT, path.bytes, path.count);
         response->rules_path = (struct slice){scratch + RULES_PATH_AT, path.count};
+        response->rules_vary = response->fields[3].count > 0; /* one line with that of the rules */
+        response->fields[3].count = 0;
     }
 }
 

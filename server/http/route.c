@@ -174,8 +174,7 @@ static bool rule_matches(const struct index *index, const struct index_rule *rul
 /* A target that starts with two slashes would name another host (RFC 3986 §4.2). */
 static struct slice without_double_slash(struct slice target)
 {
-    while (target.count > 1 && target.bytes[0] == '/' &&
-           (target.bytes[1] == '/' || target.bytes[1] == '\\')) {
+    while (target.count > 1 && target.bytes[0] == '/' && target.bytes[1] == '/') {
         target = slice_after(target, 1);
     }
     return target;

@@ -6,9 +6,10 @@
 #include "common/index.h"
 
 /* Writes the field lines of all rules that match the canonical path, merged: a later rule replaces
- * (RULE_OVERRIDES) or takes away the lines of an earlier one. Returns the length, or more than
- * `capacity` if they do not fit. */
-size_t rule_fields_write(const struct index *index, struct slice path, char *buffer,
+ * (RULE_OVERRIDES), takes away, or adds to what an earlier one says. With
+ * `vary`, Vary holds Accept-Encoding besides. Returns the length, or more than `capacity` if they
+ * do not fit. */
+size_t rule_fields_write(const struct index *index, struct slice path, bool vary, char *buffer,
                          size_t capacity);
 
 #endif

@@ -457,7 +457,7 @@ static const struct rule {
     {FILE_ENTRY, IN_ENTRY(path_bytes), 4097, ERR_FORMAT, "its path lies outside the text"},
     {FILE_ENTRY, IN_ENTRY(path_bytes), 4096, ERR_FORMAT, "its path lies outside the text"},
     {FILE_ENTRY, IN_ENTRY(flags), 4, 0, NULL},
-    {FILE_ENTRY, IN_ENTRY(flags), 16, ERR_FORMAT, "reserved bits are set"},
+    {FILE_ENTRY, IN_ENTRY(flags), 32, ERR_FORMAT, "reserved bits are set"},
     {FILE_ENTRY, IN_ENTRY(flags), 0x80, ERR_FORMAT, "reserved bits are set"},
     {FILE_ENTRY, IN_ENTRY(reserved), 1, ERR_FORMAT, "reserved bits are set"},
     {REDIRECT, IN_ENTRY(kind), 0, ERR_FORMAT, "its kind is not known here"},

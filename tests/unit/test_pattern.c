@@ -119,12 +119,16 @@ Test(pattern, expand)
         {"/new/" NAME " ", true, "/new/a%20b/c"},
         {"/new/" NAME " ", false, "/new/a b/c"},
         {NAME "!" NAME "!", true, "%0D%0Ax%0D%0Ax"}, /* no line can end inside a field */
-        {"/" NAME "\"", true, "/"},                  /* a capture that is not there */
-        {"/x" NAME, true, "/x" NAME},                /* no reference at the end */
+        {"/?a=" NAME "\"", true, "/?a="},
+        {"/?a=" NAME "#", true, "/?a=x%26y%3D%2B"},
+        {"/" NAME "#", true, "/x&y=+"},
+        {"/" NAME "\"", true, "/"},   /* an empty capture */
+        {"/x" NAME, true, "/x" NAME}, /* no reference at the end */
         {"1234567890123456789012345678901234567890", true, NULL},
         {"/23456789012345678901234567890/" NAME " ", false, NULL},
     };
-    struct pattern_captures captures = {{SLICE("a b/c"), SLICE("\r\nx")}, 2};
+    struct pattern_captures captures = {{SLICE("a b/c"), SLICE("\r\nx"), SLICE(""), SLICE("x&y=+")},
+                                        4};
     for (size_t i = 0; i < ARRAY_COUNT(templates); i++) {
         char buffer[33] = "";
         size_t count = pattern_expand(slice_of_string(templates[i].template), &captures,

@@ -125,7 +125,8 @@ static const char *answer(const struct fixture *fixture, const char *start, cons
 #define PAGE_404(n)  "404" TYPE LENGTH NO_STORE BODY(n)
 #define MOVED(query) "301 to /new/" query "|Content-Length: 0\r\n" POLICY
 #define PLAIN(status, length, more)                                                                \
-    status "|Content-Type: text/plain; charset=utf-8\r\nContent-Length: " length                   \
+    status "|Content-Type: text/plain; charset=utf-8\r\n"                                          \
+           "X-Content-Type-Options: nosniff\r\nContent-Length: " length                            \
            "\r\nCache-Control: no-store\r\n" more
 #define TEXT_404 PLAIN("404", "14", "|404 Not Found\n")
 #define TEXT_410 PLAIN("410", "9", "|410 Gone\n")

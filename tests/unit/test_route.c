@@ -182,9 +182,9 @@ static const struct {
     {RULE_OVERRIDES, "/d/x", "A: 1\r\nb: 2\r\nC: x\r\n"},
     {RULE_OVERRIDES, "/d/e/x", "b: 2\r\nC: e/x\r\nA: 3\r\n"},
     {0, "/x", "A: 1\r\nB: 1\r\n"},
-    {0, "/d/x", "A: 1\r\nB: 1\r\nb: 2\r\nC: x\r\n"},
-    {0, "/d/e/x", "B: 1\r\nb: 2\r\nC: e/x\r\nA: 3\r\n"}, /* "A" alone takes it away */
-    {0, "/d/a\r\nX: y", "A: 1\r\nB: 1\r\nb: 2\r\nC: a%0D%0AX:%20y\r\n"},
+    {0, "/d/x", "A: 1\r\nB: 1, 2\r\nC: x\r\n"},
+    {0, "/d/e/x", "B: 1, 2\r\nC: e/x\r\nA: 3\r\n"}, /* "A" alone takes it away */
+    {0, "/d/a\r\nX: y", "A: 1\r\nB: 1, 2\r\nC: a%0D%0AX:%20y\r\n"},
 };
 
 Test(rule_fields, merged_by_rule)
@@ -198,12 +198,29 @@ Test(rule_fields, merged_by_rule)
         struct index *index = index_of(lines, ARRAY_COUNT(lines), RULE_FIELDS);
         char text[256] = "";
         struct slice path = slice_of_string(merges[i].path);
-        size_t count = rule_fields_write(index, path, text, sizeof text - 1);
+        size_t count = rule_fields_write(index, path, false, text, sizeof text - 1);
         cr_expect(count == strlen(merges[i].lines) && strcmp(text, merges[i].lines) == 0,
                   "row %zu: %s", i, text);
         for (size_t capacity = 0; capacity < count; capacity++) {
-            cr_expect(rule_fields_write(index, path, text, capacity) > capacity);
+            cr_expect(rule_fields_write(index, path, false, text, capacity) > capacity);
         }
         index_close(index);
     }
+}
+
+/* One Vary, with what the body was chosen by. */
+Test(rule_fields, vary)
+{
+    static const struct rule_row lines[] = {{"", "/" SPLAT, "", "vary: Origin\r\n", 0, 0},
+                                            {"", "/x" SPLAT, "", "A: 1\r\n", 0, 0}};
+    struct index *both = index_of(lines, 2, RULE_FIELDS);
+    struct index *other = index_of(lines + 1, 1, RULE_FIELDS);
+    char text[128] = "";
+    rule_fields_write(both, SLICE("/x"), true, text, sizeof text - 1);
+    cr_expect(strcmp(text, "vary: Accept-Encoding, Origin\r\nA: 1\r\n") == 0, "%s", text);
+    memset(text, 0, sizeof text);
+    rule_fields_write(other, SLICE("/x"), true, text, sizeof text - 1);
+    cr_expect(strcmp(text, "A: 1\r\nVary: Accept-Encoding\r\n") == 0, "%s", text);
+    index_close(both);
+    index_close(other);
 }

@@ -40,10 +40,9 @@ class SiteCase(TemporaryFolder):
     def serve(self, files, *options, name="site"):
         """A connection to a server of these files. One thread, so that a case starts quickly."""
         self.packed = self.pack_site(files, *options, name=name)
-        server = Server(self.folder / f"{name}.idx", workers=1)
-        server.__enter__()
-        self.addCleanup(server.__exit__, None)
-        client = server.client()
+        self.server = Server(self.folder / f"{name}.idx", workers=1)
+        self.addCleanup(self.server.__exit__, None)
+        client = self.server.client()
         self.addCleanup(client.close)
         return client
 
@@ -422,9 +421,10 @@ class TestFields(SiteCase):
                 del files["404.html"]
                 files["_redirects"] = "/gone 410\n"
             client = self.serve(files, name=f"page-{page}")
-            for target, method in (*((f"/{name}", "GET") for name in FORMS_SITE), ("/missing", "GET"),
-                                   ("/gone", "GET"), ("/hidden", "GET"), ("/%zz", "GET"),
-                                   ("/", "POST"), ("/", "HEAD")):
+            targets = [f"/{name}" for name in FORMS_SITE]
+            targets += ["/missing", "/gone", "/hidden", "/%zz"]
+            for target, method in [(target, "GET") for target in targets] + [("/", "POST"),
+                                                                             ("/", "HEAD")]:
                 with self.subTest(page=page, target=target, method=method):
                     response = client.get(target, method)
                     self.assertEqual(response["X-Content-Type-Options"], "nosniff")
