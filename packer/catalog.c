@@ -95,7 +95,6 @@ static void *reserve_row(void *rows, size_t *capacity, uint32_t count, size_t ro
 
 uint32_t catalog_add_content(struct catalog *catalog, const struct record *record)
 {
-    uint32_t known = catalog_find_content(catalog, &record->payload_hash);
     catalog->contents = reserve_row(catalog->contents, &catalog->content_capacity,
                                     catalog->content_count, sizeof *catalog->contents);
     table_reserve(catalog, &catalog->content_table, catalog->content_count, content_key);
@@ -106,9 +105,8 @@ uint32_t catalog_add_content(struct catalog *catalog, const struct record *recor
         .payload_offset = record->payload_offset,
         .stored_bytes = record->stored_bytes,
     };
-    if (known == 0) { /* else: two contents of one hash; the first stays the one that is found */
-        *probe(catalog, &catalog->content_table, &record->payload_hash, content_key) = row;
-    }
+    /* Of two with one hash the newer is found: the other one is damaged, or has other bytes. */
+    *probe(catalog, &catalog->content_table, &record->payload_hash, content_key) = row;
     catalog_bind_path(catalog, record, row);
     return row;
 }

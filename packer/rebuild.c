@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct rebuild {
     struct archive_writer *writer; /* for its lock, and for a new release */
@@ -89,6 +90,9 @@ int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_p
         return status;
     }
     rebuild.stem = release_stem(rebuild.writer->path);
+    char *cache_path = mem_format("%s.cache", rebuild.stem);
+    (void)unlink(cache_path); /* what it knows may be what is damaged */
+    free(cache_path);
     struct commit *commits;
     size_t count = release_commits(rebuild.writer->reader, &commits);
     uint64_t newest = 0;

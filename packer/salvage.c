@@ -61,6 +61,32 @@ static int keep_whole(struct release_view *view, struct archive_writer *writer, 
     return 0;
 }
 
+/* What a release is laid over may be what is lost: it becomes a whole one, and says so. */
+static int make_whole(struct release_view *view, struct archive_writer *writer, struct error *error)
+{
+    if (!view->options.overlay) {
+        return 0;
+    }
+    view->options.overlay = false;
+    char *text = site_options_write(&view->options);
+    struct record record = {
+        .kind = RECORD_OPTIONS,
+        .path = SLICE(""),
+        .stored_bytes = strlen(text),
+        .modified_s = view->commit.created_s,
+        .payload_hash = hash128(text, strlen(text)),
+    };
+    int status = archive_writer_begin_record(writer, &record, error);
+    if (status == 0) {
+        status = archive_writer_payload(writer, text, strlen(text), error);
+    }
+    if (status == 0) {
+        status = archive_writer_end_record(writer, &record, error);
+    }
+    free(text);
+    return status;
+}
+
 static int commit_view(struct release_view *view, struct archive_writer *writer, const char *stem,
                        struct error *error)
 {
@@ -99,6 +125,9 @@ int salvage_release(struct archive_writer *writer, const char *stem, FILE *messa
     if (status == 0 && view.file_count == 0) {
         status =
             error_set(error, ERR_EMPTY, "%s: nothing of its newest release is whole", writer->path);
+    }
+    if (status == 0) {
+        status = make_whole(&view, writer, error);
     }
     if (status == 0) {
         status = commit_view(&view, writer, stem, error);
