@@ -1,6 +1,7 @@
 #include "packer/site_options.h"
 
 #include "common/mem.h"
+#include "packer/ignore.h"
 
 #include <stdlib.h>
 
@@ -170,6 +171,10 @@ int site_options_set(struct site_options *options, const char *name, const char 
         return 0;
     }
     if (strcmp(name, "immutable") == 0 || strcmp(name, "revalidate") == 0) {
+        const char *problem = glob_problem(slice_of_string(value));
+        if (problem != NULL) {
+            return error_set(error, ERR_USAGE, "--%s %s: %s", name, value, problem);
+        }
         words_add(*name == 'i' ? &options->immutable : &options->revalidate, value);
         return 0;
     }
