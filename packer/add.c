@@ -173,6 +173,7 @@ static int store_files(struct add *add, struct error *error)
     add->store.progress = &add->progress;
     add->files = mem_zeroed(add->walk.file_count, sizeof *add->files);
     int status = content_store_add(&add->store, &add->walk, add->files, error);
+    walk_forget_states(&add->walk);
     if (status == 0) {
         status = content_store_record_gone(&add->store, error);
     }

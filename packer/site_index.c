@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <strings.h>
 
+enum { KNOWN_HEADS = 16 };
+
 struct builder {
     const struct site_plan *plan;
     const struct catalog *catalog;
     struct index_writer *writer;
     struct site_savings savings;
+    struct known_head {
+        struct route_head_key key;
+        uint32_t row;
+    } known[KNOWN_HEADS]; /* the heads made last: most routes have one of few */
+    size_t known_count;
 };
 
 /* A stored form, before it has a head. */
@@ -76,8 +83,36 @@ static unsigned list_forms(const struct builder *builder, uint32_t file,
     return count;
 }
 
+static bool keys_equal(const struct route_head_key *a, const struct route_head_key *b)
+{
+    return a->type == b->type && a->cache == b->cache && a->codec == b->codec &&
+           a->has_variants == b->has_variants && a->is_coded_already == b->is_coded_already;
+}
+
+static uint32_t make_head(struct builder *builder, const struct route *route,
+                          const struct form *form, unsigned form_count);
+
 static uint32_t put_head(struct builder *builder, const struct route *route,
                          const struct form *form, unsigned form_count)
+{
+    struct route_head_key key;
+    enum codec codec = form == NULL ? CODEC_IDENTITY : form->codec;
+    if (!site_plan_head_key(builder->plan, route, codec, form_count > 1, &key)) {
+        return make_head(builder, route, form, form_count);
+    }
+    size_t known = builder->known_count < KNOWN_HEADS ? builder->known_count : KNOWN_HEADS;
+    for (size_t i = 0; i < known; i++) {
+        if (keys_equal(&builder->known[i].key, &key)) {
+            return builder->known[i].row;
+        }
+    }
+    uint32_t row = make_head(builder, route, form, form_count);
+    builder->known[builder->known_count++ % KNOWN_HEADS] = (struct known_head){key, row};
+    return row;
+}
+
+static uint32_t make_head(struct builder *builder, const struct route *route,
+                          const struct form *form, unsigned form_count)
 {
     struct route_head head;
     site_plan_head(builder->plan, route, form == NULL ? CODEC_IDENTITY : form->codec,

@@ -361,6 +361,21 @@ void site_plan_head(const struct site_plan *plan, const struct route *route, enu
     field_list_fini(&fields);
 }
 
+bool site_plan_head_key(const struct site_plan *plan, const struct route *route, enum codec codec,
+                        bool has_variants, struct route_head_key *out_key)
+{
+    if (plan->headers.rule_count > 0 || plan->options->digest) {
+        return false;
+    }
+    *out_key = (struct route_head_key){.codec = codec, .has_variants = has_variants};
+    if (route->kind == ROUTE_FILE) {
+        out_key->type = site_plan_type(plan, plan->names[route->file].bytes);
+        out_key->cache = cache_kind(plan, route, out_key->type);
+        out_key->is_coded_already = is_coded_already(plan, route);
+    }
+    return true;
+}
+
 void route_head_fini(struct route_head *head)
 {
     free(head->entity);

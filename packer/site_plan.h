@@ -47,6 +47,20 @@ void site_plan_head(const struct site_plan *plan, const struct route *route, enu
                     bool has_variants, const uint8_t *digest, struct route_head *out_head);
 void route_head_fini(struct route_head *head);
 
+/* What a head depends on where neither rules nor digests are in it: two routes with equal keys have
+ * equal heads. */
+struct route_head_key {
+    const char *type; /* NULL: a redirect */
+    enum cache_kind cache;
+    enum codec codec;
+    bool has_variants;
+    bool is_coded_already;
+};
+
+/* False: the head is the route's own. */
+bool site_plan_head_key(const struct site_plan *plan, const struct route *route, enum codec codec,
+                        bool has_variants, struct route_head_key *out_key);
+
 /* Does a field of this name describe the body? The rest says how it may be used, and is repeated by
  * a 304. */
 bool site_plan_is_entity_field(const char *name);

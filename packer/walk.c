@@ -324,6 +324,13 @@ int walk_init(const char *directory, const struct walk_options *options, struct 
     return result;
 }
 
+void walk_forget_states(struct walk *walk)
+{
+    free(walk->files);
+    walk->files = NULL;
+    walk->file_capacity = 0;
+}
+
 void walk_fini(struct walk *walk)
 {
     while (walk->names != NULL) {
