@@ -40,6 +40,29 @@ static inline struct slice slice_after(struct slice whole, size_t count)
     return (struct slice){whole.bytes + count, whole.count - count};
 }
 
+/* Without the spaces and tabs around it: OWS (RFC 9110 §5.6.3). */
+static inline struct slice slice_trim(struct slice text)
+{
+    while (text.count > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t')) {
+        text = slice_after(text, 1);
+    }
+    while (text.count > 0 &&
+           (text.bytes[text.count - 1] == ' ' || text.bytes[text.count - 1] == '\t')) {
+        text.count--;
+    }
+    return text;
+}
+
+/* Takes what stands before the first `separator`, or all of it, off *text, and the separator. */
+static inline struct slice slice_take(struct slice *text, char separator)
+{
+    const char *end = text->count == 0 ? NULL : memchr(text->bytes, separator, text->count);
+    size_t count = end == NULL ? text->count : (size_t)(end - text->bytes);
+    struct slice part = {text->bytes, count};
+    *text = slice_after(*text, count + 1);
+    return part;
+}
+
 /* ASCII letters compare without case: field names (RFC 9110 §5.1), connection options. */
 static inline bool slice_equal_ignoring_case(struct slice a, struct slice b)
 {

@@ -269,6 +269,16 @@ int archive_writer_end_record(struct archive_writer *writer, const struct record
     return append_zeros_to(writer, record->end_offset, error);
 }
 
+int archive_writer_record(struct archive_writer *writer, struct record *record, const void *payload,
+                          struct error *error)
+{
+    int status = archive_writer_begin_record(writer, record, error);
+    if (status == 0 && record->stored_bytes > 0) {
+        status = archive_writer_payload(writer, payload, (size_t)record->stored_bytes, error);
+    }
+    return status == 0 ? archive_writer_end_record(writer, record, error) : status;
+}
+
 int archive_writer_read_back(struct archive_writer *writer, uint64_t offset, void *out_bytes,
                              size_t count, struct error *error)
 {
@@ -330,13 +340,7 @@ int archive_writer_commit(struct archive_writer *writer, struct commit *commit, 
         .modified_s = commit->created_s,
         .payload_hash = hash128(payload, sizeof payload),
     };
-    status = archive_writer_begin_record(writer, &record, error);
-    if (status == 0) {
-        status = archive_writer_payload(writer, payload, sizeof payload, error);
-    }
-    if (status == 0) {
-        status = archive_writer_end_record(writer, &record, error);
-    }
+    status = archive_writer_record(writer, &record, payload, error);
     if (status == 0) {
         status = flush_and_sync(writer, error);
     }

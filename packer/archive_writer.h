@@ -37,6 +37,10 @@ int archive_writer_payload(struct archive_writer *writer, const void *bytes, siz
 int archive_writer_end_record(struct archive_writer *writer, const struct record *record,
                               struct error *error) CAIRN_MUST_CHECK;
 
+/* All of a record whose payload is in one piece, record->stored_bytes of it. */
+int archive_writer_record(struct archive_writer *writer, struct record *record, const void *payload,
+                          struct error *error) CAIRN_MUST_CHECK;
+
 /* Reads bytes of the archive, committed or written by this writer, all of them before its end. */
 int archive_writer_read_back(struct archive_writer *writer, uint64_t offset, void *out_bytes,
                              size_t count, struct error *error) CAIRN_MUST_CHECK;

@@ -19,16 +19,6 @@ struct compaction {
     char *stem;                 /* of the new archive */
 };
 
-static int write_record(struct archive_writer *writer, struct record *record, const void *payload,
-                        struct error *error)
-{
-    int status = archive_writer_begin_record(writer, record, error);
-    if (status == 0 && record->stored_bytes > 0) {
-        status = archive_writer_payload(writer, payload, (size_t)record->stored_bytes, error);
-    }
-    return status == 0 ? archive_writer_end_record(writer, record, error) : status;
-}
-
 static int damaged(const struct compaction *compaction, const char *name, struct error *error)
 {
     return error_set(error, ERR_DAMAGED, "%s: %s: its bytes are damaged; run verify, and rebuild",
@@ -61,7 +51,7 @@ static int copy_variants(struct compaction *compaction, const struct release_vie
     }
     struct catalog *catalog = &compaction->store.catalog;
     record.source_offset = catalog->contents[content].record_offset;
-    status = write_record(compaction->store.writer, &record, bytes, error);
+    status = archive_writer_record(compaction->store.writer, &record, bytes, error);
     if (status == 0) {
         uint32_t copy = catalog_add_variant(catalog, content, &record);
         memcpy(catalog->variants[copy].digest, variant->digest, DIGEST_BYTES);
@@ -86,7 +76,7 @@ static int copy_effort(struct compaction *compaction, const char *name, const st
         .payload_hash = hash128("", 0),
         .source_offset = catalog->contents[content].record_offset,
     };
-    int status = write_record(compaction->store.writer, &record, NULL, error);
+    int status = archive_writer_record(compaction->store.writer, &record, NULL, error);
     if (status == 0) {
         catalog_add_variant(catalog, content, &record);
     }
@@ -109,7 +99,7 @@ static int copy_content(struct compaction *compaction, const struct release_view
         .modified_s = file->modified_s,
         .payload_hash = hash,
     };
-    int status = write_record(compaction->store.writer, &record, bytes, error);
+    int status = archive_writer_record(compaction->store.writer, &record, bytes, error);
     if (status == 0) {
         uint32_t content = catalog_add_content(&compaction->store.catalog, &record);
         memcpy(compaction->store.catalog.contents[content].digest, old->digest, DIGEST_BYTES);

@@ -272,11 +272,7 @@ static int write_alias(struct content_store *store, struct record *record, uint6
     record->kind = RECORD_ALIAS;
     record->stored_bytes = sizeof payload;
     record->payload_hash = hash128(payload, sizeof payload);
-    int status = archive_writer_begin_record(store->writer, record, error);
-    if (status == 0) {
-        status = archive_writer_payload(store->writer, payload, sizeof payload, error);
-    }
-    return status == 0 ? archive_writer_end_record(store->writer, record, error) : status;
+    return archive_writer_record(store->writer, record, payload, error);
 }
 
 int content_store_bind(struct content_store *store, struct slice path, int64_t modified_s,
@@ -453,8 +449,7 @@ static int write_gone(struct content_store *store, const struct bound_path *path
         .modified_s = store->created_s,
         .payload_hash = hash128("", 0),
     };
-    status = archive_writer_begin_record(store->writer, &record, error);
-    return status == 0 ? archive_writer_end_record(store->writer, &record, error) : status;
+    return archive_writer_record(store->writer, &record, NULL, error);
 }
 
 int content_store_record_gone(struct content_store *store, struct error *error)
@@ -494,13 +489,7 @@ int content_store_record_options(struct content_store *store, struct slice optio
     if (memcmp(record.payload_hash.bytes, store->catalog.options_hash.bytes, HASH128_BYTES) == 0) {
         return 0;
     }
-    int status = archive_writer_begin_record(store->writer, &record, error);
-    if (status == 0) {
-        status = archive_writer_payload(store->writer, options.bytes, options.count, error);
-    }
-    if (status == 0) {
-        status = archive_writer_end_record(store->writer, &record, error);
-    }
+    int status = archive_writer_record(store->writer, &record, options.bytes, error);
     if (status == 0) {
         catalog_replay(&store->catalog, store->writer->reader, &record);
     }

@@ -49,10 +49,7 @@ static int keep_whole(struct release_view *view, struct archive_writer *writer, 
             .modified_s = view->commit.created_s,
             .payload_hash = hash128("", 0),
         };
-        int status = archive_writer_begin_record(writer, &record, error);
-        if (status == 0) {
-            status = archive_writer_end_record(writer, &record, error);
-        }
+        int status = archive_writer_record(writer, &record, NULL, error);
         if (status != 0) {
             return status;
         }
@@ -76,13 +73,7 @@ static int make_whole(struct release_view *view, struct archive_writer *writer, 
         .modified_s = view->commit.created_s,
         .payload_hash = hash128(text, strlen(text)),
     };
-    int status = archive_writer_begin_record(writer, &record, error);
-    if (status == 0) {
-        status = archive_writer_payload(writer, text, strlen(text), error);
-    }
-    if (status == 0) {
-        status = archive_writer_end_record(writer, &record, error);
-    }
+    int status = archive_writer_record(writer, &record, text, error);
     free(text);
     return status;
 }

@@ -205,13 +205,8 @@ static uint64_t weight(void *context, size_t number)
 static int write_variant(struct content_store *store, uint32_t content, struct record *record,
                          const struct form *form, struct error *error)
 {
-    int status = archive_writer_begin_record(store->writer, record, error);
-    if (status == 0 && form != NULL) {
-        status = archive_writer_payload(store->writer, form->bytes, form->count, error);
-    }
-    if (status == 0) {
-        status = archive_writer_end_record(store->writer, record, error);
-    }
+    int status =
+        archive_writer_record(store->writer, record, form == NULL ? NULL : form->bytes, error);
     if (status == 0) {
         uint32_t row = catalog_add_variant(&store->catalog, content, record);
         if (form != NULL) {

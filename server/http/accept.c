@@ -8,28 +8,6 @@ void accept_encoding_init(struct accept_encoding *accepted)
     accepted->any = -1;
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.count > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t')) {
-        text = slice_after(text, 1);
-    }
-    while (text.count > 0 &&
-           (text.bytes[text.count - 1] == ' ' || text.bytes[text.count - 1] == '\t')) {
-        text.count--;
-    }
-    return text;
-}
-
-/* Takes what stands before `separator`, or all, off *text. */
-static struct slice take(struct slice *text, char separator)
-{
-    const char *end = text->count == 0 ? NULL : memchr(text->bytes, separator, text->count);
-    size_t count = end == NULL ? text->count : (size_t)(end - text->bytes);
-    struct slice part = {text->bytes, count};
-    *text = slice_after(*text, count + 1);
-    return part;
-}
-
 /* qvalue (§12.4.2): "0" or "1", a point, up to three digits; at most 1. Negative: it is none. */
 static int16_t parse_quality(struct slice text)
 {
@@ -52,7 +30,7 @@ static int16_t parse_quality(struct slice text)
  */
 static int16_t parse_weight(struct slice text)
 {
-    text = trim(text);
+    text = slice_trim(text);
     if (text.count < 2 || (text.bytes[0] | 0x20) != 'q' || text.bytes[1] != '=') {
         return -1;
     }
@@ -80,11 +58,11 @@ static int16_t *quality_of(struct accept_encoding *accepted, struct slice name)
 void accept_encoding_add(struct accept_encoding *accepted, struct slice value)
 {
     while (value.count > 0) {
-        struct slice member = take(&value, ',');
+        struct slice member = slice_take(&value, ',');
         size_t member_bytes = member.count;
-        struct slice name = take(&member, ';');
+        struct slice name = slice_take(&member, ';');
         bool has_weight = name.count < member_bytes;
-        int16_t *quality = quality_of(accepted, trim(name));
+        int16_t *quality = quality_of(accepted, slice_trim(name));
         int16_t weight = has_weight ? parse_weight(member) : 1000;
         if (quality != NULL && weight > *quality) {
             *quality = weight;

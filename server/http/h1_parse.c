@@ -68,18 +68,6 @@ static bool is_field_value(struct slice value)
     return true;
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.count > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t')) {
-        text = slice_after(text, 1);
-    }
-    while (text.count > 0 &&
-           (text.bytes[text.count - 1] == ' ' || text.bytes[text.count - 1] == '\t')) {
-        text.count--;
-    }
-    return text;
-}
-
 /* Takes one line off the input. H1_BAD if it ends in a bare LF (RFC 9112 §2.2 allows to accept
  * that; a proxy before us may not have). */
 static enum h1_result take_line(struct slice *input, struct slice *out_line)
@@ -266,7 +254,7 @@ static bool parse_field(struct slice line, struct http_field *out_field)
         return false;
     }
     out_field->name = (struct slice){line.bytes, (size_t)(colon - line.bytes)};
-    out_field->value = trim(slice_after(line, out_field->name.count + 1));
+    out_field->value = slice_trim(slice_after(line, out_field->name.count + 1));
     out_field->id = field_id(out_field->name);
     return is_token(out_field->name) && is_field_value(out_field->value);
 }
@@ -277,7 +265,7 @@ static bool list_has(struct slice list, struct slice option)
     while (list.count > 0) {
         const char *comma = memchr(list.bytes, ',', list.count);
         size_t count = comma == NULL ? list.count : (size_t)(comma - list.bytes);
-        if (slice_equal_ignoring_case(trim((struct slice){list.bytes, count}), option)) {
+        if (slice_equal_ignoring_case(slice_trim((struct slice){list.bytes, count}), option)) {
             return true;
         }
         list = slice_after(list, count + 1);

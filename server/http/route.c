@@ -60,16 +60,6 @@ static struct slice host_name(struct slice host)
     return host;
 }
 
-/* Takes the part before `separator` off *text. */
-static struct slice take_until(struct slice *text, char separator)
-{
-    const char *end = text->count == 0 ? NULL : memchr(text->bytes, separator, text->count);
-    size_t count = end == NULL ? text->count : (size_t)(end - text->bytes);
-    struct slice part = {text->bytes, count};
-    *text = slice_after(*text, count + 1);
-    return part;
-}
-
 /* Decodes one name or value of a query into `buffer` (application/x-www-form-urlencoded, the WHATWG
  * URL standard). Returns the length, SIZE_MAX if it does not fit or is no text for a path. */
 static size_t decode_component(struct slice text, char *buffer, size_t capacity)
@@ -105,8 +95,8 @@ static bool query_value(struct slice query, struct slice key, struct decoded *de
                         struct slice *out_value)
 {
     while (query.count > 0) {
-        struct slice value = take_until(&query, '&');
-        struct slice name = take_until(&value, '=');
+        struct slice value = slice_take(&query, '&');
+        struct slice name = slice_take(&value, '=');
         char *at = decoded->bytes + decoded->count;
         size_t left = sizeof decoded->bytes - decoded->count;
         size_t count = decode_component(name, at, left);
@@ -130,8 +120,8 @@ static bool query_matches(struct slice conditions, struct slice query, struct de
 {
     query = slice_after(query, 1); /* its '?' */
     while (conditions.count > 0) {
-        struct slice wanted = take_until(&conditions, '&');
-        struct slice key = take_until(&wanted, '=');
+        struct slice wanted = slice_take(&conditions, '&');
+        struct slice key = slice_take(&wanted, '=');
         struct slice value;
         if (!query_value(query, key, decoded, &value)) {
             return false;
@@ -195,7 +185,7 @@ static bool expand(const struct index *index, const struct index_rule *rule,
     /* A path of this site: its key, behind the text in the scratch if it needs decoding. */
     char key[PATH_BYTES_MAX];
     struct slice target = route->target;
-    struct slice path = take_until(&target, '?');
+    struct slice path = slice_take(&target, '?');
     struct slice found;
     if (count == 0 || path_canonical(path, key, &found) != PATH_OK) {
         route->target = (struct slice){"", 0};
