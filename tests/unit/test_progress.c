@@ -83,10 +83,11 @@ struct terminal {
 static struct terminal terminal_open(unsigned short columns)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
-    cr_assert_geq(master, 0);
-    cr_assert(grantpt(master) == 0 && unlockpt(master) == 0);
-    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-    cr_assert_geq(slave, 0);
+    bool is_there = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0;
+    int slave = is_there ? open(ptsname(master), O_RDWR | O_NOCTTY) : -1;
+    if (slave < 0) { /* /dev/pts is not mounted in every container */
+        cr_skip_test("SKIPPED: there are no pseudo-terminals here");
+    }
     struct winsize size = {.ws_row = 24, .ws_col = columns};
     cr_assert_eq(ioctl(slave, TIOCSWINSZ, &size), 0);
     FILE *file = fdopen(slave, "w");
