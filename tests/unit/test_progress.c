@@ -86,7 +86,8 @@ static struct terminal terminal_open(unsigned short columns)
     bool is_there = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0;
     int slave = is_there ? open(ptsname(master), O_RDWR | O_NOCTTY) : -1;
     if (slave < 0) { /* /dev/pts is not mounted in every container */
-        cr_skip_test("SKIPPED: there are no pseudo-terminals here");
+        fputs("SKIPPED: there are no pseudo-terminals here\n", stderr);
+        cr_skip_test("no pseudo-terminals");
     }
     struct winsize size = {.ws_row = 24, .ws_col = columns};
     cr_assert_eq(ioctl(slave, TIOCSWINSZ, &size), 0);
