@@ -6,6 +6,7 @@
 #include "packer/publish.h"
 #include "packer/release_view.h"
 #include "packer/salvage.h"
+#include "packer/verify.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -81,6 +82,23 @@ static int make_missing(struct rebuild *rebuild, const struct commit *commits, s
     return last_status;
 }
 
+/* An index may be there and what it leads to be damaged: reads all of the newest release. */
+static bool is_newest_whole(const struct rebuild *rebuild, uint64_t release)
+{
+    char *path = release_numbered_path(rebuild->stem, release);
+    FILE *nowhere = fopen("/dev/null", "w");
+    struct error error = {""};
+    bool is_whole = nowhere != NULL && verify_release(path, nowhere, &error) == 0;
+    if (!is_whole) {
+        fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error.text);
+    }
+    if (nowhere != NULL) {
+        fclose(nowhere);
+    }
+    free(path);
+    return is_whole;
+}
+
 int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_path,
                     struct error *error)
 {
@@ -98,7 +116,7 @@ int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_p
     uint64_t newest = 0;
     bool is_cut = count == 0 || commits[0].previous_offset != 0;
     int last_status = make_missing(&rebuild, commits, count, &newest);
-    if (last_status != 0 || count == 0) {
+    if (last_status != 0 || count == 0 || !is_newest_whole(&rebuild, newest)) {
         status = salvage_release(rebuild.writer, rebuild.stem, messages, &newest, error);
     } else if (is_cut) {
         fprintf(messages, "cairn-pack: warning: releases before %" PRIu64 " cannot be reached\n",

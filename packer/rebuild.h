@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 /* Makes the index of every release that has none, or a damaged one, and the link to the newest;
- * an index that is made again is the same to the byte, or it is not written. Where records are
- * damaged so that the newest release cannot be made again, its surviving paths become a new
+ * an index that is made again is the same to the byte, or it is not written. Where records or
+ * bytes are damaged so that the newest release is not whole, its surviving paths become a new
  * release. Says on `messages` what was done. *out_index_path is the newest index; the caller frees.
  */
 int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_path,

@@ -189,6 +189,13 @@ class TestRebuild(Tools):
             self.assertEqual(server.get("/p7.html").status, 200)
             self.assertEqual(server.get("/p8.html").status, 200)
 
+    def test_damage_behind_a_good_index(self):
+        self.damage(b"page 9 of")
+        done = self.rebuild()
+        self.assertIn("lost: p9.html", done.err)
+        self.assertEqual(done.out, f"load index {self.index(4).resolve()}\n")
+        cairn.verify(self.archive)
+
     def test_no_archive(self):
         for name in ("nothing.cairn", "tree"):
             done = cairn.run("cairn-pack", "rebuild", self.folder / name, expect=1)
