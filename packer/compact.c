@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct compaction {
@@ -286,10 +287,16 @@ static int copy_all(struct compaction *compaction, const struct commit *commits,
     if (status == 0 && access(new_path, F_OK) == 0) {
         status = error_set(error, -EEXIST, "%s: it is there already", new_path);
     }
-    if (status == 0) {
-        status = archive_writer_open(new_path, false, &superblock, &writer, error);
-    }
     if (status != 0) {
+        return status;
+    }
+    status = archive_writer_open(new_path, false, &superblock, &writer, error);
+    if (status != 0) {
+        struct stat begun;
+        if (status != ERR_BUSY && stat(new_path, &begun) == 0 &&
+            begun.st_size <= SUPERBLOCK_BYTES) {
+            unlink(new_path); /* it was not there before */
+        }
         return status;
     }
     const struct catalog empty = {0};
