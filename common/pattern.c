@@ -118,11 +118,28 @@ static bool matches_from(struct matcher *matcher, size_t in_pattern, size_t in_p
     return matches;
 }
 
+/* Most patterns of a long list differ in their first letters: the rest need not be looked at. */
+static bool starts_alike(const struct matcher *matcher)
+{
+    struct slice pattern = matcher->pattern;
+    size_t count = pattern.count < matcher->path.count ? pattern.count : matcher->path.count;
+    for (size_t i = 0; i < count && !is_operator(pattern.bytes[i]); i++) {
+        if (!same_byte(matcher, pattern.bytes[i], matcher->path.bytes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
                      struct pattern_captures *out_captures)
 {
     struct pattern_captures captures;
     struct failures failures;
+    struct matcher matcher = {pattern, path, flags, &captures, NULL};
+    if (!starts_alike(&matcher)) {
+        return false;
+    }
     unsigned operators = 0;
     for (size_t i = 0; i < pattern.count; i++) {
         operators += is_operator(pattern.bytes[i]);
@@ -130,7 +147,6 @@ bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
     if (operators > PATTERN_CAPTURES_MAX || path.count > PATH_BYTES_MAX) {
         return false;
     }
-    struct matcher matcher = {pattern, path, flags, &captures, NULL};
     if (operators > 1) {
         memset(&failures, 0, sizeof failures);
         matcher.failures = &failures;
