@@ -65,7 +65,7 @@ enum effort {
     "CRNI\r\n\x1a"
 
 enum {
-    INDEX_VERSION_MAJOR = 1,
+    INDEX_VERSION_MAJOR = 2,
     INDEX_VERSION_MINOR = 0,
     INDEX_HEADER_BYTES = 128,
     INDEX_SECTION_ROW_BYTES = 32,

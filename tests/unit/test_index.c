@@ -407,7 +407,7 @@ static const struct rule {
 } rules[] = {
     {HEADER, 0, 1, 0x88, ERR_FORMAT, "the file is not a Cairn index"},
     {HEADER, 4, 1, 'A', ERR_FORMAT, "this is an archive; give its index"},
-    {HEADER, 8, 2, 2, ERR_VERSION, "format version 2.0, but this program reads 1.x"},
+    {HEADER, 8, 2, 1, ERR_VERSION, "format version 1.0, but this program reads 2.x"},
     {HEADER, 8, 2, 0, ERR_VERSION, "format version 0.0"},
     {HEADER, 10, 2, 9, 0, NULL}, /* a minor version adds, it does not change */
     {HEADER, 12, 4, INDEX_OVERLAY, 0, NULL},
