@@ -18,6 +18,16 @@ from cairn import Server, TemporaryFolder, request
 BIG = cairn.noise(30_000_000, "slow download")
 
 
+def accepts(path):
+    """Does a server listen there? A socket has its name a moment before it does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+
 class ControlSocket:
     """A client of the Unix control socket."""
 
@@ -669,7 +679,7 @@ class TestStart(Control):
                      f"{closed}", cairn.BIN / "cairn-serve", sock, self.first],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 try:
-                    cairn.wait_until(lambda: sock.exists() or process.poll() is not None,
+                    cairn.wait_until(lambda: accepts(sock) or process.poll() is not None,
                                      "the control socket")
                     self.assertIsNone(process.poll(), "it ended at once")
                     with ControlSocket(sock) as client:
