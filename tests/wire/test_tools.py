@@ -444,7 +444,7 @@ class TestFullDisk(Tools):
         """It fills up while contents, forms or the index are written: what was there stays whole."""
         mount = self.folder / "small"
         mount.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount],
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount],
                               capture_output=True)
         if done.returncode != 0:
             self.skipTest("no tmpfs may be mounted here")
@@ -453,11 +453,12 @@ class TestFullDisk(Tools):
         self.write({"index.html": page("start")})
         first = cairn.pack(self.tree, archive)
         failed = 0
-        for kib in range(100, 1000, 40):
+        for kib in range(200, 2000, 100):
             self.write({"index.html": page("start"),
                         **{f"{number}.txt": cairn.noise(2048, kib + number).hex()
                            for number in range(kib // 8)}})
-            done = cairn.run("cairn-pack", "add", self.tree, archive, expect=None)
+            done = cairn.run("cairn-pack", "add", "--effort", "fast", self.tree, archive,
+                             expect=None)
             cairn.verify(first)
             if done.returncode == 0:
                 cairn.verify(mount / "site.idx")
