@@ -80,28 +80,113 @@ static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
            719468;
 }
 
-bool http_date_parse(struct slice text, int64_t *out_seconds)
+static const char *const long_week_days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                             "Thursday", "Friday", "Saturday"};
+
+struct date_parts {
+    int64_t year, month, day, hour, minute, second; /* the month from 0 */
+    int64_t week_day;                               /* 0: Sunday */
+};
+
+/* The position of three letters among others; -1: not there. */
+static int64_t position_in(const char *names, int64_t count, const char *text)
 {
-    int64_t day, year, hour, minute, second;
-    if (text.count != HTTP_DATE_BYTES || !take_digits(text.bytes + 5, 2, &day) ||
-        !take_digits(text.bytes + 12, 4, &year) || !take_digits(text.bytes + 17, 2, &hour) ||
-        !take_digits(text.bytes + 20, 2, &minute) || !take_digits(text.bytes + 23, 2, &second)) {
+    for (int64_t i = 0; i < count; i++) {
+        if (memcmp(names + i * 3, text, 3) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool take_time(const char *at, struct date_parts *parts)
+{
+    return at[2] == ':' && at[5] == ':' && take_digits(at, 2, &parts->hour) &&
+           take_digits(at + 3, 2, &parts->minute) && take_digits(at + 6, 2, &parts->second);
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+static bool take_imf_fixdate(struct slice text, struct date_parts *parts)
+{
+    const char *at = text.bytes;
+    if (text.count != HTTP_DATE_BYTES || memcmp(at + 3, ", ", 2) != 0 || at[7] != ' ' ||
+        at[11] != ' ' || at[16] != ' ' || memcmp(at + 25, " GMT", 4) != 0) {
         return false;
     }
-    int64_t month = 0;
-    while (month < 12 && memcmp(months + month * 3, text.bytes + 8, 3) != 0) {
-        month++;
+    parts->week_day = position_in(week_days, 7, at);
+    parts->month = position_in(months, 12, at + 8);
+    return take_digits(at + 5, 2, &parts->day) && take_digits(at + 12, 4, &parts->year) &&
+           take_time(at + 17, parts);
+}
+
+/* "Sunday, 06-Nov-94 08:49:37 GMT". A year that would be more than 50 years ahead is the last one
+ * that ended in these digits. */
+static bool take_rfc850_date(struct slice text, int64_t now_s, struct date_parts *parts)
+{
+    enum { BYTES_BEHIND_NAME = 24, FIFTY_YEARS_DAYS = 18262 };
+    parts->week_day = -1;
+    for (int64_t i = 0; i < 7; i++) {
+        if (slice_starts_with(text, slice_of_string(long_week_days[i]))) {
+            parts->week_day = i;
+            text = slice_after(text, strlen(long_week_days[i]));
+            break;
+        }
     }
-    if (month == 12 || year < 1970) {
+    const char *at = text.bytes;
+    if (parts->week_day < 0 || text.count != BYTES_BEHIND_NAME || memcmp(at, ", ", 2) != 0 ||
+        at[4] != '-' || at[8] != '-' || at[11] != ' ' || memcmp(at + 20, " GMT", 4) != 0) {
         return false;
     }
-    int64_t seconds =
-        days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
-    char again[HTTP_DATE_BYTES];
-    http_date_format(seconds, again);
-    if (memcmp(again, text.bytes, HTTP_DATE_BYTES) != 0) {
-        return false; /* a day that does not exist, the wrong day of the week, other spelling */
+    parts->month = position_in(months, 12, at + 5);
+    if (!take_digits(at + 2, 2, &parts->day) || !take_digits(at + 9, 2, &parts->year) ||
+        !take_time(at + 12, parts)) {
+        return false;
     }
-    *out_seconds = seconds;
+    parts->year += civil_from_days(now_s / 86400).year / 100 * 100;
+    if (parts->month >= 0 &&
+        days_from_civil(parts->year, parts->month, parts->day) > now_s / 86400 + FIFTY_YEARS_DAYS) {
+        parts->year -= 100;
+    }
     return true;
+}
+
+/* "Sun Nov  6 08:49:37 1994" */
+static bool take_asctime_date(struct slice text, struct date_parts *parts)
+{
+    enum { ASCTIME_BYTES = 24 };
+    const char *at = text.bytes;
+    if (text.count != ASCTIME_BYTES || at[3] != ' ' || at[7] != ' ' || at[10] != ' ' ||
+        at[19] != ' ') {
+        return false;
+    }
+    parts->week_day = position_in(week_days, 7, at);
+    parts->month = position_in(months, 12, at + 4);
+    bool is_short = at[8] == ' ';
+    return take_digits(at + 8 + is_short, 2 - is_short, &parts->day) && take_time(at + 11, parts) &&
+           take_digits(at + 20, 4, &parts->year);
+}
+
+/* False: there was no such day, or it was another day of the week. */
+static bool to_seconds(const struct date_parts *parts, int64_t *out_seconds)
+{
+    if (parts->month < 0 || parts->year < 1 || parts->day < 1 || parts->hour > 23 ||
+        parts->minute > 59 || parts->second > 60) { /* 60: a leap second */
+        return false;
+    }
+    int64_t days = days_from_civil(parts->year, parts->month, parts->day);
+    int64_t next_month = parts->month == 11 ? days_from_civil(parts->year + 1, 0, 1)
+                                            : days_from_civil(parts->year, parts->month + 1, 1);
+    if (days >= next_month || ((days + 4) % 7 + 7) % 7 != parts->week_day) {
+        return false;
+    }
+    *out_seconds = days * 86400 + parts->hour * 3600 + parts->minute * 60 + parts->second;
+    return true;
+}
+
+bool http_date_parse(struct slice text, int64_t now_s, int64_t *out_seconds)
+{
+    struct date_parts parts;
+    return (take_imf_fixdate(text, &parts) || take_rfc850_date(text, now_s, &parts) ||
+            take_asctime_date(text, &parts)) &&
+           to_seconds(&parts, out_seconds);
 }

@@ -14,7 +14,10 @@ enum { HTTP_DATE_BYTES = 29 };
  */
 void http_date_format(int64_t seconds, char *buffer);
 
-/* Reads an IMF-fixdate, exactly as http_date_format() writes it. False if it is anything else. */
-bool http_date_parse(struct slice text, int64_t *out_seconds);
+/* Reads any of the three forms that a recipient has to understand (RFC 9110 §5.6.7): IMF-fixdate,
+ * that of RFC 850, whose year has two digits and is taken as at most 50 years after `now_s`, and
+ * that of C's asctime(). False if it is anything else, a day that does not exist, or the wrong day
+ * of the week. Seconds since 1970, negative before. */
+bool http_date_parse(struct slice text, int64_t now_s, int64_t *out_seconds);
 
 #endif

@@ -45,13 +45,37 @@ static void format_time(int64_t seconds, char out[21])
     strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
+/* ---- words ---- */
+
+static bool is_space(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+static struct slice skip_spaces(struct slice text)
+{
+    while (text.count > 0 && is_space(text.bytes[0])) {
+        text = slice_after(text, 1);
+    }
+    return text;
+}
+
+static struct slice trim_end(struct slice text)
+{
+    while (text.count > 0 && is_space(text.bytes[text.count - 1])) {
+        text.count--;
+    }
+    return text;
+}
+
 /* ---- the commands ---- */
 
-int command_load(struct command_context *context, const char *path, struct reply *reply)
+int command_load(struct command_context *context, const struct load_request *request,
+                 struct reply *reply)
 {
     struct load_result result;
     struct error error = {""};
-    int status = loader_load(context->loader, path, &result, &error);
+    int status = loader_load(context->loader, request, &result, &error);
     if (status != 0) {
         reply_format(reply, "error load index: %s\n", error.text);
     } else {
@@ -64,39 +88,94 @@ int command_load(struct command_context *context, const char *path, struct reply
     return status;
 }
 
-/* A path runs to the end of the line, spaces and all. In double quotes, \" and \\ stand for
- * themselves, and nothing may follow. False if the quoting is off. */
-static bool unquote(struct slice argument, char *out)
+/* Takes a path in double quotes, in which \" and \\ stand for themselves, off *argument. False if
+ * the quotes do not end, or nothing is between them. */
+static bool take_quoted(struct slice *argument, char *out)
 {
     size_t count = 0;
-    if (argument.bytes[0] != '"') {
-        memcpy(out, argument.bytes, argument.count);
-        out[argument.count] = '\0';
-        return true;
-    }
-    for (size_t i = 1; i < argument.count; i++) {
-        char byte = argument.bytes[i];
+    for (size_t i = 1; i < argument->count; i++) {
+        char byte = argument->bytes[i];
         if (byte == '"') {
             out[count] = '\0';
-            return i + 1 == argument.count && count > 0;
+            *argument = slice_after(*argument, i + 1);
+            return count > 0;
         }
-        if (byte == '\\' && i + 1 < argument.count) {
-            byte = argument.bytes[++i];
+        if (byte == '\\' && i + 1 < argument->count) {
+            byte = argument->bytes[++i];
         }
         out[count++] = byte;
     }
     return false;
 }
 
+/* The line of a `load index`, taken apart; strings in `text`. */
+struct load_words {
+    char path[CONTROL_LINE_BYTES_MAX + 1];
+    char text[CONTROL_LINE_BYTES_MAX + 2]; /* hosts and prefix */
+    size_t text_bytes;
+    struct load_request request;
+};
+
+static const char *keep(struct load_words *words, struct slice value)
+{
+    char *at = words->text + words->text_bytes;
+    memcpy(at, value.bytes, value.count);
+    at[value.count] = '\0';
+    words->text_bytes += value.count + 1;
+    return at;
+}
+
+/* Takes "host=..." or "at=..." off the end of the line. False: the last word is neither. */
+static bool take_option(struct slice *argument, struct load_words *words)
+{
+    struct slice line = trim_end(*argument);
+    size_t start = line.count;
+    while (start > 0 && !is_space(line.bytes[start - 1])) {
+        start--;
+    }
+    struct slice value = slice_after(line, start);
+    struct slice name = slice_take(&value, '=');
+    if (slice_equal(name, SLICE("host")) && words->request.hosts == NULL) {
+        words->request.hosts = keep(words, value);
+    } else if (slice_equal(name, SLICE("at")) && words->request.prefix == NULL) {
+        words->request.prefix = keep(words, value);
+    } else {
+        return false;
+    }
+    argument->count = start;
+    return true;
+}
+
+/* PATH [host=...] [at=...]. A path may hold spaces; one that ends like an option is quoted. */
+static const char *parse_load(struct slice argument, struct load_words *words)
+{
+    bool is_quoted = argument.bytes[0] == '"';
+    if (is_quoted && !take_quoted(&argument, words->path)) {
+        return "the quoted path does not end";
+    }
+    while (take_option(&argument, words)) {
+    }
+    argument = trim_end(argument);
+    if (is_quoted) {
+        bool is_rest_empty = skip_spaces(argument).count == 0;
+        words->request.path = words->path;
+        return is_rest_empty ? NULL : "something else than host= and at= follows the quoted path";
+    }
+    memcpy(words->path, argument.bytes, argument.count);
+    words->path[argument.count] = '\0';
+    words->request.path = words->path;
+    return argument.count > 0 ? NULL : "PATH is missing";
+}
+
 static void run_load(struct command_context *context, struct slice argument, struct reply *reply)
 {
-    char path[CONTROL_LINE_BYTES_MAX + 1];
-    if (!unquote(argument, path)) {
-        reply_format(reply, "error load index: the quoted path does not end, or something "
-                            "follows it\n");
+    struct load_words words = {.text_bytes = 0};
+    const char *problem = parse_load(argument, &words);
+    if (problem != NULL) {
+        reply_format(reply, "error load index: %s\n", problem);
         return;
     }
-    command_load(context, path, reply);
+    command_load(context, &words.request, reply);
 }
 
 static void run_list(struct command_context *context, struct slice argument, struct reply *reply)
@@ -106,13 +185,16 @@ static void run_list(struct command_context *context, struct slice argument, str
     for (size_t i = 0; i < sites->count; i++) {
         const struct site *site = sites->sites[i];
         char loaded[21];
+        char *hosts = mount_hosts_text(&site->mount);
         format_time(site->loaded_s, loaded);
         reply_format(reply,
                      "site id=%" PRIu64 " release=%" PRIu64 " kind=%s paths=%" PRIu32
-                     " loaded=%s index=%s\n",
+                     " host=%s at=%s/ loaded=%s index=%s\n",
                      site->id, site->index->release,
                      (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot",
-                     site->index->entry_count, loaded, site->index_path);
+                     site->index->entry_count, hosts, site->mount.prefix_url, loaded,
+                     site->index_path);
+        free(hosts);
     }
     reply_format(reply, "ok list sites=%zu\n", sites->count);
 }
@@ -145,7 +227,8 @@ static void run_quit(struct command_context *context, struct slice argument, str
 static void run_help(struct command_context *context, struct slice argument, struct reply *reply);
 
 static const struct command commands[] = {
-    {"load index", "PATH", "make the release of an index live, above all others", run_load},
+    {"load index", "PATH [host=NAME,...] [at=/PREFIX]",
+     "make the release of an index live, above all others", run_load},
     {"list", NULL, "the releases in the list, newest first", run_list},
     {"status", NULL, "counters of this process", run_status},
     {"quit", NULL, "end when open responses are out", run_quit},
@@ -165,27 +248,6 @@ static void run_help(struct command_context *context, struct slice argument, str
 }
 
 /* ---- parsing ---- */
-
-static bool is_space(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct slice skip_spaces(struct slice text)
-{
-    while (text.count > 0 && is_space(text.bytes[0])) {
-        text = slice_after(text, 1);
-    }
-    return text;
-}
-
-static struct slice trim_end(struct slice text)
-{
-    while (text.count > 0 && is_space(text.bytes[text.count - 1])) {
-        text.count--;
-    }
-    return text;
-}
 
 /* Do the line's first words equal the command's, whatever space is between them? What follows is
  * the argument. */
@@ -226,7 +288,8 @@ void command_run(struct command_context *context, struct slice line, struct repl
             continue;
         }
         if (command->argument != NULL && argument.count == 0) {
-            reply_format(reply, "error %s: %s is missing\n", command->words, command->argument);
+            reply_format(reply, "error %s: %.*s is missing\n", command->words,
+                         (int)strcspn(command->argument, " "), command->argument);
         } else if (command->argument == NULL && argument.count > 0) {
             reply_format(reply, "error %s: it takes no argument\n", command->words);
         } else {

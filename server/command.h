@@ -30,7 +30,8 @@ void command_run(struct command_context *context, struct slice line, struct repl
 /* The error line for what is no command line (any event but LINE_READY and LINE_MORE). */
 void command_reject(enum line_event event, struct reply *reply);
 
-/* `load index PATH`, as at start-up and on HUP. Returns what loader_load() returned. */
-int command_load(struct command_context *context, const char *path, struct reply *reply);
+/* `load index`, as at start-up and on HUP. Returns what loader_load() returned. */
+int command_load(struct command_context *context, const struct load_request *request,
+                 struct reply *reply);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "common/mem.h"
+#include "server/added_fields.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -9,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETAIN_DEFAULT = 8, RETAIN_MAX = 1000 };
+enum { RETAIN_DEFAULT = 8, RETAIN_MAX = 1000, SOCKET_MODE_DEFAULT = 0660 };
 
-static const char usage[] = "usage: cairn-serve [OPTIONS] [INDEX...]\n";
+static const char usage[] =
+    "usage: cairn-serve [OPTIONS] [INDEX [host=NAME,...] [at=/PREFIX]]...\n";
 
 static const char help[] =
     "\n"
@@ -20,13 +22,27 @@ static const char help[] =
     "one on top, and takes commands on standard input; a line `load index PATH` makes another\n"
     "release live. The first line on standard output is `ready URL...`; after it come replies.\n"
     "\n"
-    "  --listen ADDRESS  HOST:PORT, [IPV6]:PORT, :PORT (all addresses) or PORT; repeatable; port "
-    "0\n"
-    "                    lets the system choose  (CAIRN_LISTEN; 127.0.0.1:8080, PORT its port)\n"
+    "  host=NAME,*.NAME,*  behind an INDEX: the hosts that it answers for; * is every other one,\n"
+    "                    and what is meant without the word. A host that nobody answers for: 421\n"
+    "  at=/PREFIX        behind an INDEX: the path below which it answers\n"
+    "\n"
+    "  --listen ADDRESS  HOST:PORT, [IPV6]:PORT, :PORT (all addresses), PORT or unix:PATH;\n"
+    "                    repeatable; port 0 lets the system choose\n"
+    "                                          (CAIRN_LISTEN; 127.0.0.1:8080, PORT its port)\n"
+    "  --socket-mode MODE  of the Unix sockets listened on, in octal\n"
+    "                                                            (CAIRN_SOCKET_MODE; 660)\n"
     "  --control PATH    take commands there too: a FIFO if PATH is one, else a Unix socket that\n"
-    "                    is made, mode 0600; repeatable                           (CAIRN_CONTROL)\n"
-    "  --workers N       serving threads                     (CAIRN_WORKERS; one per processor)\n"
-    "  --retain N        releases kept in the list, the oldest fall off      (CAIRN_RETAIN; 8)\n"
+    "                    is made, mode 0600; repeatable                   (CAIRN_CONTROL)\n"
+    "  --workers N       serving threads             (CAIRN_WORKERS; one per processor)\n"
+    "  --retain N        releases kept of a site, the oldest fall off   (CAIRN_RETAIN; 8)\n"
+    "  --header 'NAME: VALUE'  a field for every response that has none of that name; repeatable\n"
+    "                                                (CAIRN_HEADER, one on each line)\n"
+    "  --secure-headers  the same for a preset of security fields (CAIRN_SECURE_HEADERS=1)\n"
+    "  --proxy-protocol-from LIST  peers (ADDRESS, ADDRESS/BITS, unix) that have to begin with a\n"
+    "                    PROXY protocol header, version 1 or 2; repeatable\n"
+    "                                                       (CAIRN_PROXY_PROTOCOL_FROM)\n"
+    "  --limit NAME=VALUE  change a limit; repeatable                       (CAIRN_LIMIT)\n"
+    "  --limits          lists the limits, what they are, and why\n"
     "  -h, --help        this text\n"
     "  -V, --version     the version\n"
     "\n"
@@ -68,9 +84,37 @@ static int add_control(struct config *config, const char *path, struct error *er
     return 0;
 }
 
-/* Every member of a comma-separated variable; the copy stays in `owned`. */
-static int add_list(struct config *config, const char *name, char **owned,
-                    int (*add)(struct config *, const char *, struct error *), struct error *error)
+static int add_proxies(struct config *config, const char *text, struct error *error)
+{
+    return address_list_add(&config->proxy_from, text, error);
+}
+
+static int add_header(struct config *config, const char *text, struct error *error)
+{
+    return added_fields_add(&config->added_fields, text, error);
+}
+
+static int set_limit(struct config *config, const char *text, struct error *error)
+{
+    return limits_set(&config->limits, text, error);
+}
+
+/* Permission bits in octal: "660", "0660". */
+static int parse_mode(const char *name, const char *text, size_t *out_mode, struct error *error)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+    if (*text < '0' || *text > '7' || *end != '\0' || mode == 0 || mode > 0777) {
+        return error_set(error, ERR_USAGE, "%s: not a mode such as 660: %s", name, text);
+    }
+    *out_mode = mode;
+    return 0;
+}
+
+/* Every member of a variable that is a list; the copy stays in *owned. */
+static int add_members(struct config *config, const char *name, const char *separators,
+                       char **owned, int (*add)(struct config *, const char *, struct error *),
+                       struct error *error)
 {
     const char *value = getenv(name);
     if (value == NULL || *value == '\0') {
@@ -79,10 +123,27 @@ static int add_list(struct config *config, const char *name, char **owned,
     *owned = mem_string(value, strlen(value));
     char *state = NULL;
     int status = 0;
-    for (char *at = strtok_r(*owned, ",", &state); at != NULL && status == 0;
-         at = strtok_r(NULL, ",", &state)) {
+    for (char *at = strtok_r(*owned, separators, &state); at != NULL && status == 0;
+         at = strtok_r(NULL, separators, &state)) {
         status = add(config, at, error);
     }
+    return status;
+}
+
+static int add_list(struct config *config, const char *name, char **owned,
+                    int (*add)(struct config *, const char *, struct error *), struct error *error)
+{
+    return add_members(config, name, ",", owned, add, error);
+}
+
+/* The same for what copies what it needs. */
+static int add_values(struct config *config, const char *name, const char *separators,
+                      int (*add)(struct config *, const char *, struct error *),
+                      struct error *error)
+{
+    char *copy = NULL;
+    int status = add_members(config, name, separators, &copy, add, error);
+    free(copy);
     return status;
 }
 
@@ -92,6 +153,24 @@ static int add_number(const char *name, size_t least, size_t most, size_t *numbe
     const char *value = getenv(name);
     return value == NULL || *value == '\0' ? 0
                                            : parse_number(name, value, least, most, number, error);
+}
+
+static int read_http_environment(struct config *config, struct error *error)
+{
+    int status = 0;
+    const char *mode = getenv("CAIRN_SOCKET_MODE");
+    if (config->socket_mode == 0 && mode != NULL && *mode != '\0') {
+        status = parse_mode("CAIRN_SOCKET_MODE", mode, &config->socket_mode, error);
+    }
+    const char *secure = getenv("CAIRN_SECURE_HEADERS");
+    config->is_secure |= secure != NULL && *secure != '\0' && strcmp(secure, "0") != 0;
+    if (status == 0 && config->added_fields == NULL) {
+        status = add_values(config, "CAIRN_HEADER", "\n", add_header, error);
+    }
+    if (status == 0 && config->proxy_from.count == 0 && !config->proxy_from.has_unix) {
+        status = add_values(config, "CAIRN_PROXY_PROTOCOL_FROM", ",", add_proxies, error);
+    }
+    return status;
 }
 
 /* What flags left open. */
@@ -115,7 +194,7 @@ static int read_environment(struct config *config, struct error *error)
     if (status == 0 && config->retain == 0) {
         status = add_number("CAIRN_RETAIN", 1, RETAIN_MAX, &config->retain, error);
     }
-    return status;
+    return status == 0 ? read_http_environment(config, error) : status;
 }
 
 /* Processors that this process may run on: fewer than the machine has, in a container. */
@@ -138,8 +217,49 @@ static int read_flag(struct config *config, int letter, struct error *error)
                             error);
     case 'r':
         return parse_number("--retain", optarg, 1, RETAIN_MAX, &config->retain, error);
+    case 'm':
+        return parse_mode("--socket-mode", optarg, &config->socket_mode, error);
+    case 'a':
+        return add_header(config, optarg, error);
+    case 's':
+        config->is_secure = true;
+        return 0;
+    case 'p':
+        return add_proxies(config, optarg, error);
+    case 'L':
+        return set_limit(config, optarg, error);
     default:
         return error_set(error, ERR_USAGE, "see above");
+    }
+}
+
+/* Longer than a letter: a flag that has none. */
+enum { LETTER_LIMITS = 256 };
+
+static void print_limits(void)
+{
+    char line[512];
+    puts("NAME=DEFAULT: what it is, and why. Sizes take k, m and g, times ms, s, m and h.\n");
+    for (size_t i = 0; limits_describe(i, line, sizeof line); i++) {
+        puts(line);
+    }
+}
+
+/* The flags that only print something. */
+static bool print_about(int letter)
+{
+    switch (letter) {
+    case 'h':
+        printf("%s%s", usage, help);
+        return true;
+    case 'V':
+        printf("cairn-serve %s\n", CAIRN_VERSION);
+        return true;
+    case LETTER_LIMITS:
+        print_limits();
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -151,6 +271,12 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"control", required_argument, NULL, 'c'},
         {"workers", required_argument, NULL, 'w'},
         {"retain", required_argument, NULL, 'r'},
+        {"socket-mode", required_argument, NULL, 'm'},
+        {"header", required_argument, NULL, 'a'},
+        {"secure-headers", no_argument, NULL, 's'},
+        {"proxy-protocol-from", required_argument, NULL, 'p'},
+        {"limit", required_argument, NULL, 'L'},
+        {"limits", no_argument, NULL, LETTER_LIMITS},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -158,12 +284,7 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
     int letter;
     int status = 0;
     while (status == 0 && (letter = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
-        if (letter == 'h' || letter == 'V') {
-            if (letter == 'h') {
-                printf("%s%s", usage, help);
-            } else {
-                printf("cairn-serve %s\n", CAIRN_VERSION);
-            }
+        if (print_about(letter)) {
             *out_exit = true;
             return 0;
         }
@@ -172,30 +293,82 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
     return status;
 }
 
-enum config_result config_init(struct config *config, int argc, char **argv)
+/* INDEX arguments and the words that belong to them. A path that begins like one of these is
+ * written with "./" before it. */
+static int read_indexes(struct config *config, int count, char **words, struct error *error)
 {
-    *config = (struct config){0};
-    struct error error = {""};
-    bool is_done = false;
-    int status = read_flags(config, argc, argv, &is_done, &error);
-    if (is_done) {
-        return CONFIG_EXIT;
+    config->indexes = mem_zeroed((size_t)count + 1, sizeof *config->indexes);
+    for (int i = 0; i < count; i++) {
+        bool is_host = strncmp(words[i], "host=", 5) == 0;
+        bool is_prefix = strncmp(words[i], "at=", 3) == 0;
+        if ((is_host || is_prefix) && config->index_count == 0) {
+            return error_set(error, ERR_USAGE, "%s: it belongs behind an INDEX", words[i]);
+        }
+        if (is_host) {
+            config->indexes[config->index_count - 1].hosts = words[i] + 5;
+        } else if (is_prefix) {
+            config->indexes[config->index_count - 1].prefix = words[i] + 3;
+        } else {
+            config->indexes[config->index_count++].path = words[i];
+        }
     }
-    if (status == 0) {
-        status = read_environment(config, &error);
+    for (size_t i = 0; i < config->index_count; i++) {
+        struct mount mount;
+        int status =
+            mount_parse(config->indexes[i].hosts, config->indexes[i].prefix, &mount, error);
+        if (status != 0) {
+            return status;
+        }
+        mount_fini(&mount);
     }
-    if (status != 0) {
-        fprintf(stderr, "cairn-serve: %s\n%s--help says more.\n", error.text, usage);
-        return CONFIG_USAGE;
-    }
+    return 0;
+}
+
+/* What nobody said. */
+static void set_defaults(struct config *config)
+{
     if (config->worker_count == 0) {
         config->worker_count = processor_count();
     }
     if (config->retain == 0) {
         config->retain = RETAIN_DEFAULT;
     }
-    config->indexes = argv + optind;
-    config->index_count = (size_t)(argc - optind);
+    if (config->is_secure) {
+        added_fields_secure(&config->added_fields);
+    }
+    for (size_t i = 0; i < config->listener_count; i++) {
+        config->listeners[i].socket_mode =
+            (mode_t)(config->socket_mode > 0 ? config->socket_mode : SOCKET_MODE_DEFAULT);
+    }
+}
+
+enum config_result config_init(struct config *config, int argc, char **argv)
+{
+    *config = (struct config){0};
+    struct error error = {""};
+    bool is_done = false;
+    limits_init(&config->limits);
+    /* before the flags, each of which then changes one of them */
+    int status = add_values(config, "CAIRN_LIMIT", ",", set_limit, &error);
+    if (status == 0) {
+        status = read_flags(config, argc, argv, &is_done, &error);
+    }
+    if (is_done) {
+        config_fini(config);
+        return CONFIG_EXIT;
+    }
+    if (status == 0) {
+        status = read_environment(config, &error);
+    }
+    if (status == 0) {
+        status = read_indexes(config, argc - optind, argv + optind, &error);
+    }
+    if (status != 0) {
+        fprintf(stderr, "cairn-serve: %s\n%s--help says more.\n", error.text, usage);
+        config_fini(config);
+        return CONFIG_USAGE;
+    }
+    set_defaults(config);
     return CONFIG_RUN;
 }
 
@@ -204,5 +377,8 @@ void config_fini(struct config *config)
     for (size_t i = 0; i < ARRAY_COUNT(config->owned); i++) {
         free(config->owned[i]);
     }
+    address_list_fini(&config->proxy_from);
+    free(config->added_fields);
+    free(config->indexes);
     *config = (struct config){0};
 }

@@ -1,6 +1,7 @@
 #include "server/control.h"
 
 #include "common/mem.h"
+#include "net/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum channel_kind {
@@ -303,54 +303,17 @@ static int open_fifo(struct control *control, const char *path, struct error *er
     return 0;
 }
 
-/* Does a process answer on this socket? */
-static bool is_alive(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answered =
-        fd >= 0 &&
-        (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return answered;
-}
+/* Commands are its owner's alone. */
+enum { CONTROL_SOCKET_MODE = 0600 };
 
-/* A socket of mode 0600 from its first moment on. */
-static int bind_private(int fd, const struct sockaddr_un *address)
+static int open_socket(struct control *control, const char *path, struct error *error)
 {
-    mode_t before = umask(0177);
-    int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
-    int number = errno;
-    umask(before);
-    errno = number;
-    return result;
-}
-
-static int open_socket(struct control *control, const char *path, bool exists, struct error *error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        return error_set(error, ERR_LIMIT, "%s: longer than a socket's path may be (%zu bytes)",
-                         path, sizeof address.sun_path - 1);
+    int fd;
+    int status = unix_socket_listen(path, CONTROL_SOCKET_MODE, CONTROL_CLIENTS_MAX, &fd, error);
+    if (status == 0) {
+        add_channel(control, CHANNEL_LISTENER, fd, -1)->path = path;
     }
-    memcpy(address.sun_path, path, strlen(path));
-    if (exists && is_alive(&address)) {
-        return error_set(error, ERR_BUSY, "%s: another server takes commands here", path);
-    }
-    if (exists && unlink(path) != 0) {
-        return fail(path, error);
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind_private(fd, &address) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0) {
-        int status = fail(path, error);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return status;
-    }
-    add_channel(control, CHANNEL_LISTENER, fd, -1)->path = path;
-    return 0;
+    return status;
 }
 
 static int open_path(struct control *control, const char *path, struct error *error)
@@ -366,7 +329,7 @@ static int open_path(struct control *control, const char *path, struct error *er
     if (exists && !S_ISSOCK(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "%s: neither a FIFO nor a socket", path);
     }
-    return open_socket(control, path, exists, error);
+    return open_socket(control, path, error);
 }
 
 int control_new(struct command_context *context, const char *const *paths, size_t path_count,

@@ -70,54 +70,81 @@ static int open_archive(const struct loader *loader, const char *index_path,
     return status;
 }
 
-static int open_site(struct loader *loader, const char *path, struct site **out_site,
-                     struct error *error)
+/* Where the release shall answer. */
+static int choose_mount(const struct loader *loader, const struct load_request *request,
+                        const struct archive *archive, struct mount *out_mount, struct error *error)
+{
+    const struct site *before = site_list_of_archive(loader_sites(loader), archive);
+    if (request->hosts == NULL && request->prefix == NULL && before != NULL) {
+        *out_mount = mount_copy(&before->mount);
+        return 0;
+    }
+    return mount_parse(request->hosts, request->prefix, out_mount, error);
+}
+
+static int open_site(struct loader *loader, const struct load_request *request,
+                     struct site **out_site, struct error *error)
 {
     struct index *index = NULL;
     struct archive *archive = NULL;
     char *index_path = NULL;
-    int status = release_index_path(path, &index_path, error);
+    struct mount mount;
+    int status = release_index_path(request->path, &index_path, error);
     if (status == 0) {
         status = index_open(index_path, &index, error);
     }
     if (status == 0) {
         status = open_archive(loader, index_path, index, &archive, error);
     }
+    if (status == 0) {
+        status = choose_mount(loader, request, archive, &mount, error);
+    }
     if (status != 0) {
+        archive_unref(archive);
         index_close(index);
         free(index_path);
         return status;
     }
-    *out_site =
-        site_new(loader->undertaker, index, archive, index_path, loader->last_id + 1, time(NULL));
+    *out_site = site_new(loader->undertaker, index, archive, index_path, mount, loader->last_id + 1,
+                         time(NULL));
     return 0;
 }
 
-int loader_load(struct loader *loader, const char *path, struct load_result *out_result,
-                struct error *error)
+/* How many releases there are where the site answers: its first host's stack. */
+static size_t count_layers(const struct site_list *sites, const struct site *site)
+{
+    bool ignored;
+    const struct site_stack *stack = site_list_stack(sites, slice_of_string(site->mount.hosts[0]),
+                                                     slice_of_string(site->mount.prefix), &ignored);
+    return stack == NULL ? 0 : stack->count;
+}
+
+int loader_load(struct loader *loader, const struct load_request *request,
+                struct load_result *out_result, struct error *error)
 {
     double started_ms = now_ms();
     struct site *site;
-    int status = open_site(loader, path, &site, error);
+    int status = open_site(loader, request, &site, error);
     if (status != 0) {
         return status;
     }
     const struct site_list *sites = loader_sites(loader);
-    bool was_on_top = sites->count > 0 && site_is_same_release(sites->sites[0], site);
+    bool was_on_top = site_list_has_on_top(sites, site);
+    *out_result = (struct load_result){
+        .release = site->index->release,
+        .paths = site->index->entry_count,
+        .was_on_top = was_on_top,
+    };
     if (was_on_top) {
+        out_result->id = site_list_same(sites, site)->id;
+        out_result->layers = count_layers(sites, site);
         site_unref(site);
     } else {
         loader->last_id = site->id;
         publication_publish(loader->publication, site_list_with(sites, site, loader->retain));
-        sites = loader_sites(loader);
+        out_result->id = site->id;
+        out_result->layers = count_layers(loader_sites(loader), site);
     }
-    *out_result = (struct load_result){
-        .id = sites->sites[0]->id,
-        .release = sites->sites[0]->index->release,
-        .paths = sites->sites[0]->index->entry_count,
-        .layers = sites->count,
-        .ms = now_ms() - started_ms,
-        .was_on_top = was_on_top,
-    };
+    out_result->ms = now_ms() - started_ms;
     return 0;
 }

@@ -17,15 +17,23 @@ struct load_result {
     uint64_t id; /* of the site that is on top now */
     uint64_t release;
     uint32_t paths;
-    size_t layers;   /* releases in the list */
+    size_t layers;   /* releases of the same site in the list */
     double ms;       /* from the command to the last worker's use of it */
     bool was_on_top; /* nothing had to change */
 };
 
+/* What to load, and where it shall answer. */
+struct load_request {
+    const char *path;   /* of the index */
+    const char *hosts;  /* as mount_parse() takes them; NULL with `prefix` NULL: where the newest
+                           release of the same archive answers, else everywhere */
+    const char *prefix; /* NULL: the root */
+};
+
 /* Returns when every worker serves the release. On failure nothing has changed, and *error says why
  * in one line that names the file. */
-int loader_load(struct loader *loader, const char *path, struct load_result *out_result,
-                struct error *error) CAIRN_MUST_CHECK;
+int loader_load(struct loader *loader, const struct load_request *request,
+                struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
 
 /* The list that is current: for the control thread, until its next load. */
 const struct site_list *loader_sites(const struct loader *loader);

@@ -72,7 +72,7 @@ static int load_start_indexes(struct server *server, struct reply *reply)
 {
     int status = 0;
     for (size_t i = 0; i < server->config.index_count; i++) {
-        int result = command_load(&server->context, server->config.indexes[i], reply);
+        int result = command_load(&server->context, &server->config.indexes[i], reply);
         status = status == 0 ? result : status;
     }
     return status;
@@ -94,7 +94,8 @@ static void print_ready(struct server *server)
     for (size_t i = 0; i < server->config.listener_count; i++) {
         char text[ADDRESS_TEXT_BYTES];
         listen_address_text(&server->config.listeners[i], text);
-        reply_format(&line, " http://%s/", text);
+        bool is_path = server->config.listeners[i].socket_address.ss_family == AF_UNIX;
+        reply_format(&line, is_path ? " %s" : " http://%s/", text);
     }
     reply_format(&line, "\n");
     control_print(server->control, line.text, line.count);
@@ -105,7 +106,7 @@ static void begin_drain(struct server *server)
 {
     if (!server->is_draining) {
         server->is_draining = true;
-        server->drain_until_ms = now_ms() + DRAIN_TIMEOUT_MS;
+        server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
         workers_drain(server->workers);
     } else {
         workers_stop(server->workers); /* asked twice: at once */

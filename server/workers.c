@@ -21,11 +21,13 @@ struct workers {
     size_t count;
     int ended_fd;
     atomic_size_t running;
+    struct loop_settings settings;
+    const struct config *config;
 };
 
 /* fds[listener * workers + worker], as listen_open() gives them; each loop takes its column. */
 static int make_loops(struct workers *workers, const int *fds, size_t listener_count,
-                      struct publication *publication, struct error *error)
+                      struct error *error)
 {
     int *column = mem_zeroed(listener_count, sizeof *column);
     int status = 0;
@@ -35,8 +37,8 @@ static int make_loops(struct workers *workers, const int *fds, size_t listener_c
         }
         if (status == 0) {
             workers->workers[i].all = workers;
-            status =
-                loop_new(column, listener_count, publication, &workers->workers[i].loop, error);
+            status = loop_new(column, listener_count, &workers->settings, &workers->workers[i].loop,
+                              error);
         } else {
             for (size_t j = 0; j < listener_count; j++) {
                 close(column[j]); /* no loop took them */
@@ -56,6 +58,9 @@ static int open_listeners(struct config *config, int *fds, struct error *error)
             for (size_t j = 0; j < i * config->worker_count; j++) {
                 close(fds[j]);
             }
+            for (size_t j = 0; j < i; j++) {
+                listen_address_remove(&config->listeners[j]);
+            }
             return status;
         }
     }
@@ -69,11 +74,19 @@ int workers_new(struct config *config, struct publication *publication,
     workers->count = config->worker_count;
     workers->workers = mem_zeroed(workers->count, sizeof *workers->workers);
     workers->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    workers->settings = (struct loop_settings){
+        .publication = publication,
+        .admission = admission_new(&config->limits),
+        .limits = config->limits,
+        .added_fields = slice_of_string(config->added_fields == NULL ? "" : config->added_fields),
+        .proxy_from = config->proxy_from,
+    };
     int *fds = mem_zeroed(config->listener_count * config->worker_count, sizeof *fds);
     int status = workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno))
                                        : open_listeners(config, fds, error);
     if (status == 0) {
-        status = make_loops(workers, fds, config->listener_count, publication, error);
+        workers->config = config; /* from here on its sockets are ours to remove */
+        status = make_loops(workers, fds, config->listener_count, error);
     }
     free(fds);
     if (status != 0) {
@@ -164,9 +177,13 @@ void workers_free(struct workers *workers)
         }
         loop_free(workers->workers[i].loop);
     }
+    for (size_t i = 0; workers->config != NULL && i < workers->config->listener_count; i++) {
+        listen_address_remove(&workers->config->listeners[i]);
+    }
     if (workers->ended_fd >= 0) {
         close(workers->ended_fd);
     }
+    admission_free(workers->settings.admission);
     free(workers->workers);
     free(workers);
 }

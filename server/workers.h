@@ -8,7 +8,7 @@
 struct workers;
 
 /* Opens the listening sockets and makes the loops; nothing is accepted yet. config->listeners get
- * their real ports. */
+ * their real ports; the config has to stay until workers_free(). */
 int workers_new(struct config *config, struct publication *publication,
                 struct workers **out_workers, struct error *error) CAIRN_MUST_CHECK;
 

@@ -1,31 +1,6 @@
 #include "http/h1_parse.h"
 
-/* token characters (RFC 9110 §5.6.2): field names, methods. */
-static const bool is_token_char[256] = {
-    ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
-    ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
-    ['`'] = true, ['|'] = true, ['~'] = true, ['0'] = true, ['1'] = true, ['2'] = true,
-    ['3'] = true, ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true,
-    ['9'] = true, ['A'] = true, ['B'] = true, ['C'] = true, ['D'] = true, ['E'] = true,
-    ['F'] = true, ['G'] = true, ['H'] = true, ['I'] = true, ['J'] = true, ['K'] = true,
-    ['L'] = true, ['M'] = true, ['N'] = true, ['O'] = true, ['P'] = true, ['Q'] = true,
-    ['R'] = true, ['S'] = true, ['T'] = true, ['U'] = true, ['V'] = true, ['W'] = true,
-    ['X'] = true, ['Y'] = true, ['Z'] = true, ['a'] = true, ['b'] = true, ['c'] = true,
-    ['d'] = true, ['e'] = true, ['f'] = true, ['g'] = true, ['h'] = true, ['i'] = true,
-    ['j'] = true, ['k'] = true, ['l'] = true, ['m'] = true, ['n'] = true, ['o'] = true,
-    ['p'] = true, ['q'] = true, ['r'] = true, ['s'] = true, ['t'] = true, ['u'] = true,
-    ['v'] = true, ['w'] = true, ['x'] = true, ['y'] = true, ['z'] = true,
-};
-
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.count; i++) {
-        if (!is_token_char[(unsigned char)text.bytes[i]]) {
-            return false;
-        }
-    }
-    return text.count > 0;
-}
+#include "http/token.h"
 
 /* Has it a byte below `floor` or DEL? Eight at a time: a borrow from `byte - floor` reaches the top
  * bit only of bytes that are smaller (or that follow one, which does not matter for "any"). */
@@ -88,14 +63,16 @@ static enum h1_result take_line(struct slice *input, struct slice *out_line)
 static enum http_method method_of(struct slice name)
 {
     static const struct slice known[] = {
-        {"POST", 4},  {"PUT", 3},   {"DELETE", 6},  {"CONNECT", 7},
-        {"TRACE", 5}, {"PATCH", 5}, {"OPTIONS", 7},
+        {"POST", 4}, {"PUT", 3}, {"DELETE", 6}, {"CONNECT", 7}, {"TRACE", 5}, {"PATCH", 5},
     };
     if (slice_equal(name, SLICE("GET"))) {
         return METHOD_GET;
     }
     if (slice_equal(name, SLICE("HEAD"))) {
         return METHOD_HEAD;
+    }
+    if (slice_equal(name, SLICE("OPTIONS"))) {
+        return METHOD_OPTIONS;
     }
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
         if (slice_equal(name, known[i])) {
@@ -105,18 +82,73 @@ static enum http_method method_of(struct slice name)
     return METHOD_UNKNOWN;
 }
 
-/* uri-host and port (RFC 9110 §7.2), by their characters. */
-static bool is_authority(struct slice text)
+/* What may stand in a reg-name besides letters, digits and %HH (RFC 3986 §3.2.2). */
+static bool is_reg_name_mark(char byte)
 {
-    for (size_t i = 0; i < text.count; i++) {
+    return byte != '\0' && strchr("-._~!$&'()*+,;=", byte) != NULL;
+}
+
+static bool is_hex(char byte)
+{
+    return (unsigned char)(byte - '0') < 10 || (unsigned char)((byte | 0x20) - 'a') < 6;
+}
+
+static bool is_alphanumeric(char byte)
+{
+    return (unsigned char)((byte | 0x20) - 'a') < 26 || (unsigned char)(byte - '0') < 10;
+}
+
+/* A name or an IPv4 address; the length of it. SIZE_MAX: a '%' that encodes nothing. */
+static size_t reg_name_bytes(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.count) {
         char byte = text.bytes[i];
-        bool is_alphanumeric =
-            (unsigned char)((byte | 0x20) - 'a') < 26 || (unsigned char)(byte - '0') < 10;
-        if (!is_alphanumeric && (byte == '\0' || strchr("-._~%!$&'()*+,;=:[]", byte) == NULL)) {
-            return false;
+        if (byte == '%') {
+            if (i + 2 >= text.count || !is_hex(text.bytes[i + 1]) || !is_hex(text.bytes[i + 2])) {
+                return SIZE_MAX;
+            }
+            i += 3;
+        } else if (is_alphanumeric(byte) || is_reg_name_mark(byte)) {
+            i++;
+        } else {
+            break;
         }
     }
-    return true;
+    return i;
+}
+
+/* "[...]": an IPv6 address, by its characters. The length of it; SIZE_MAX: it does not end. */
+static size_t ip_literal_bytes(struct slice text)
+{
+    size_t i = 1;
+    while (i < text.count &&
+           (is_hex(text.bytes[i]) || text.bytes[i] == ':' || text.bytes[i] == '.')) {
+        i++;
+    }
+    return i > 2 && i < text.count && text.bytes[i] == ']' ? i + 1 : SIZE_MAX;
+}
+
+/* uri-host [":" port] (RFC 9110 §7.2): no user information, a port that there can be. */
+static bool is_authority(struct slice text)
+{
+    size_t host =
+        slice_starts_with(text, SLICE("[")) ? ip_literal_bytes(text) : reg_name_bytes(text);
+    if (host == SIZE_MAX) {
+        return false;
+    }
+    struct slice rest = slice_after(text, host);
+    if (rest.count == 0) {
+        return true;
+    }
+    unsigned port = 0;
+    for (size_t i = 1; i < rest.count; i++) {
+        if (rest.bytes[i] < '0' || rest.bytes[i] > '9' || i > 5) {
+            return false;
+        }
+        port = port * 10 + (unsigned)(rest.bytes[i] - '0');
+    }
+    return rest.bytes[0] == ':' && port <= 65535;
 }
 
 /* Splits a path with query. A fragment is never sent (RFC 9110 §7.1). */
@@ -149,31 +181,44 @@ static bool split_absolute(struct slice target, struct request *request)
         }
         request->host = (struct slice){rest.bytes, host_bytes};
         rest = slice_after(rest, host_bytes);
-        if (host_bytes == 0 || !is_authority(request->host)) {
+        if (host_bytes == 0 || request->host.bytes[0] == ':' || !is_authority(request->host) ||
+            !split_path(rest, request)) {
             return false;
         }
-        if (rest.count > 0 && rest.bytes[0] == '/') {
-            return split_path(rest, request);
+        if (request->path.count == 0) {
+            request->path = SLICE("/");
+            request->is_asterisk = request->method == METHOD_OPTIONS; /* RFC 9112 §3.2.4 */
         }
-        if (!split_path(rest, request)) {
-            return false;
+        if (i == 1) {
+            request->refusal = REFUSE_ORIGIN;
         }
-        request->path = SLICE("/");
         return true;
     }
     return false;
 }
 
-static bool parse_target(struct slice target, struct request *request)
+/* host:port, of CONNECT alone (RFC 9112 §3.2.3). */
+static bool is_connect_target(struct slice target)
 {
-    request->host = (struct slice){"", 0};
+    const char *colon = memrchr(target.bytes, ':', target.count);
+    return colon != NULL && colon != target.bytes && is_authority(target) &&
+           colon + 1 < target.bytes + target.count && colon[1] != ']';
+}
+
+/* The four forms of a target (RFC 9112 §3.2). A method that is not known has none. */
+static bool parse_target(struct slice method, struct slice target, struct request *request)
+{
+    if (request->method == METHOD_UNKNOWN) {
+        return true;
+    }
+    if (slice_equal(method, SLICE("CONNECT"))) {
+        return is_connect_target(target);
+    }
     if (target.bytes[0] == '/') {
         return split_path(target, request);
     }
-    if (request->method != METHOD_GET && request->method != METHOD_HEAD &&
-        (slice_equal(target, SLICE("*")) || is_authority(target))) {
-        request->path = SLICE("/"); /* OPTIONS *, CONNECT host:port: answered by method */
-        request->query = (struct slice){"", 0};
+    if (request->method == METHOD_OPTIONS && slice_equal(target, SLICE("*"))) {
+        request->is_asterisk = true;
         return true;
     }
     return split_absolute(target, request);
@@ -195,7 +240,8 @@ static unsigned parse_version(struct slice version, struct request *request)
 }
 
 /* method SP request-target SP HTTP-version (RFC 9112 §3). Returns 0 or a status. */
-static unsigned parse_request_line(struct slice line, struct request *request)
+static unsigned parse_request_line(struct slice line, const struct limits *limits,
+                                   struct request *request)
 {
     const char *first = memchr(line.bytes, ' ', line.count);
     if (first == NULL) {
@@ -212,34 +258,45 @@ static unsigned parse_request_line(struct slice line, struct request *request)
     if (status != 0) {
         return status;
     }
-    if (target.count > REQUEST_TARGET_BYTES_MAX) {
+    if (target.count > limits->target_bytes) {
         return 414;
     }
     if (target.count == 0 || has_byte_below(target, 0x21)) {
         return 400;
     }
     request->method = method_of(method);
-    return parse_target(target, request) ? 0 : 400;
+    request->path = SLICE("/");
+    request->query = (struct slice){"", 0};
+    request->host = (struct slice){"", 0};
+    return parse_target(method, target, request) ? 0 : 400;
 }
 
+/* By their lengths, so that most names are compared with one other, or none. */
 static enum http_field_id field_id(struct slice name)
 {
+    enum { LENGTHS = 20, SAME_LENGTH_MAX = 2 };
     static const struct {
-        struct slice name;
+        const char *name;
         enum http_field_id id;
-    } known[] = {
-        {{"Host", 4}, FIELD_HOST},
-        {{"Accept", 6}, FIELD_ACCEPT},
-        {{"Connection", 10}, FIELD_CONNECTION},
-        {{"If-None-Match", 13}, FIELD_IF_NONE_MATCH},
-        {{"Sec-Fetch-Mode", 14}, FIELD_SEC_FETCH_MODE},
-        {{"Accept-Encoding", 15}, FIELD_ACCEPT_ENCODING},
-        {{"Content-Length", 14}, FIELD_CONTENT_LENGTH},
-        {{"Transfer-Encoding", 17}, FIELD_TRANSFER_ENCODING},
+    } known[LENGTHS][SAME_LENGTH_MAX] = {
+        [4] = {{"Host", FIELD_HOST}},
+        [5] = {{"Range", FIELD_RANGE}},
+        [6] = {{"Accept", FIELD_ACCEPT}, {"Expect", FIELD_EXPECT}},
+        [8] = {{"If-Match", FIELD_IF_MATCH}, {"If-Range", FIELD_IF_RANGE}},
+        [9] = {{"Forwarded", FIELD_FORWARDED}},
+        [10] = {{"Connection", FIELD_CONNECTION}},
+        [13] = {{"If-None-Match", FIELD_IF_NONE_MATCH}},
+        [14] = {{"Content-Length", FIELD_CONTENT_LENGTH}, {"Sec-Fetch-Mode", FIELD_SEC_FETCH_MODE}},
+        [15] = {{"Accept-Encoding", FIELD_ACCEPT_ENCODING},
+                {"X-Forwarded-For", FIELD_X_FORWARDED_FOR}},
+        [17] = {{"Transfer-Encoding", FIELD_TRANSFER_ENCODING},
+                {"If-Modified-Since", FIELD_IF_MODIFIED_SINCE}},
+        [19] = {{"If-Unmodified-Since", FIELD_IF_UNMODIFIED_SINCE}},
     };
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
-        if (slice_equal_ignoring_case(name, known[i].name)) {
-            return known[i].id;
+    for (size_t i = 0; name.count < LENGTHS && i < SAME_LENGTH_MAX; i++) {
+        const char *other = known[name.count][i].name;
+        if (other != NULL && slice_equal_ignoring_case(name, (struct slice){other, name.count})) {
+            return known[name.count][i].id;
         }
     }
     return FIELD_OTHER;
@@ -291,37 +348,80 @@ static bool parse_length(struct slice value, uint64_t *out_length)
 struct field_facts {
     unsigned hosts, lengths, codings;
     bool close, keep_alive;
+    bool is_chunked;  /* the last coding is */
+    bool has_chunked; /* some coding is */
+    bool has_other_coding;
 };
+
+/* One line of Transfer-Encoding; several are one list (RFC 9112 §6.1). False: chunked stands twice
+ * or is not the last, or a member is empty. Parameters make a coding another one. */
+static bool note_codings(struct slice value, struct field_facts *facts)
+{
+    if (value.count == 0 || value.bytes[value.count - 1] == ',') {
+        return false;
+    }
+    do {
+        struct slice member = slice_trim(slice_take(&value, ','));
+        if (member.count == 0 || facts->has_chunked) {
+            return false;
+        }
+        facts->is_chunked = slice_equal_ignoring_case(member, SLICE("chunked"));
+        facts->has_chunked |= facts->is_chunked;
+        facts->has_other_coding |= !facts->is_chunked;
+    } while (value.count > 0);
+    return true;
+}
+
+static unsigned note_expectation(struct slice value, struct request *request)
+{
+    if (slice_equal_ignoring_case(value, SLICE("100-continue"))) {
+        request->expects_continue = true;
+    } else {
+        request->refusal = REFUSE_EXPECTATION;
+    }
+    return 0;
+}
+
+static unsigned note_length(struct slice value, struct request *request, struct field_facts *facts)
+{
+    facts->lengths++;
+    if (!parse_length(value, &request->body_bytes)) {
+        return 400;
+    }
+    request->body = request->body_bytes > 0 ? BODY_LENGTH : BODY_NONE;
+    return 0;
+}
+
+static unsigned note_host(struct slice value, struct request *request, struct field_facts *facts)
+{
+    facts->hosts++;
+    if (!is_authority(value)) {
+        return 400;
+    }
+    if (request->host.count == 0) { /* that of the target goes before (RFC 9112 §3.2.2) */
+        request->host = value;
+    }
+    return 0;
+}
 
 static unsigned note_field(const struct http_field *field, struct request *request,
                            struct field_facts *facts)
 {
-    uint64_t length;
+    request->known |= UINT32_C(1) << field->id;
     switch (field->id) {
     case FIELD_HOST:
-        facts->hosts++;
-        if (!is_authority(field->value)) {
-            return 400;
-        }
-        if (request->host.count == 0) {
-            request->host = field->value;
-        }
-        return 0;
+        return note_host(field->value, request, facts);
     case FIELD_CONNECTION:
         facts->close |= list_has(field->value, SLICE("close"));
         facts->keep_alive |= list_has(field->value, SLICE("keep-alive"));
         return 0;
     case FIELD_CONTENT_LENGTH:
-        facts->lengths++;
-        if (!parse_length(field->value, &length)) {
-            return 400;
-        }
-        request->has_body |= length > 0;
-        return 0;
+        return note_length(field->value, request, facts);
     case FIELD_TRANSFER_ENCODING:
         facts->codings++;
-        request->has_body = true;
-        return slice_equal_ignoring_case(field->value, SLICE("chunked")) ? 0 : 501;
+        return note_codings(field->value, facts) ? 0 : 400;
+    case FIELD_EXPECT:
+        return note_expectation(field->value, request);
     default:
         return 0;
     }
@@ -333,17 +433,27 @@ static unsigned check_facts(const struct field_facts *facts, struct request *req
     if (facts->hosts > 1 || (facts->hosts == 0 && request->version_minor > 0)) {
         return 400;
     }
-    if (facts->lengths > 1 || facts->codings > 1 || (facts->lengths > 0 && facts->codings > 0) ||
-        (facts->codings > 0 && request->version_minor == 0)) {
+    if (facts->lengths > 1 || (facts->lengths > 0 && facts->codings > 0)) {
         return 400;
     }
-    request->keep_alive =
-        !facts->close && (request->version_minor > 0 || facts->keep_alive) && !request->has_body;
+    if (facts->codings > 0) {
+        if (!facts->is_chunked || request->version_minor == 0) {
+            return 400; /* its end cannot be known (RFC 9112 §6.3) */
+        }
+        if (facts->has_other_coding) {
+            return 501;
+        }
+        request->body = BODY_CHUNKED;
+    }
+    if (request->version_minor == 0) {
+        request->expects_continue = false; /* RFC 9110 §10.1.1 */
+    }
+    request->keep_alive = !facts->close && (request->version_minor > 0 || facts->keep_alive);
     return 0;
 }
 
-static enum h1_result parse_fields(struct slice *input, struct request *request,
-                                   unsigned *out_status)
+static enum h1_result parse_fields(struct slice *input, const struct limits *limits,
+                                   struct request *request, unsigned *out_status)
 {
     struct field_facts facts = {0};
     unsigned status = 0;
@@ -358,7 +468,7 @@ static enum h1_result parse_fields(struct slice *input, struct request *request,
             break;
         }
         *out_status = 431;
-        if (request->field_count == REQUEST_FIELDS_MAX) {
+        if (request->field_count == limits->fields) {
             return H1_BAD;
         }
         struct http_field *field = &request->fields[request->field_count++];
@@ -371,22 +481,25 @@ static enum h1_result parse_fields(struct slice *input, struct request *request,
             status = problem;
         }
     }
-    if (status == 0 || status == 501) {
-        unsigned problem = check_facts(&facts, request);
-        status = problem != 0 ? problem : status;
+    if (status == 0) {
+        status = check_facts(&facts, request);
     }
     *out_status = status;
     return status == 0 ? H1_OK : H1_BAD;
 }
 
+/* The shortest request line is so much longer than its target: "OPTIONS  HTTP/1.1". */
+enum { LINE_AROUND_TARGET_BYTES = 64 };
+
 /* More bytes will come: is what is there too much already? */
-static enum h1_result more(struct slice input, bool in_request_line, unsigned *out_status)
+static enum h1_result more(struct slice input, const struct limits *limits, bool in_request_line,
+                           unsigned *out_status)
 {
-    if (in_request_line && input.count > REQUEST_TARGET_BYTES_MAX + 64) {
+    if (in_request_line && input.count > limits->target_bytes + LINE_AROUND_TARGET_BYTES) {
         *out_status = 414;
         return H1_BAD;
     }
-    if (input.count >= REQUEST_HEAD_BYTES_MAX) {
+    if (input.count >= limits->head_bytes) {
         *out_status = 431;
         return H1_BAD;
     }
@@ -396,11 +509,12 @@ static enum h1_result more(struct slice input, bool in_request_line, unsigned *o
 /* Something else than HTTP speaks (a TLS ClientHello, binary noise): do not wait for a line. */
 static bool starts_like_a_request(struct slice input)
 {
-    return input.count == 0 || is_token_char[(unsigned char)input.bytes[0]] ||
+    return input.count == 0 || is_token_byte((unsigned char)input.bytes[0]) ||
            input.bytes[0] == '\r';
 }
 
-enum h1_result h1_parse(struct slice input, struct request *out_request, unsigned *out_status)
+enum h1_result h1_parse(struct slice input, const struct limits *limits,
+                        struct request *out_request, unsigned *out_status)
 {
     struct slice rest = input;
     struct slice line;
@@ -413,20 +527,25 @@ enum h1_result h1_parse(struct slice input, struct request *out_request, unsigne
     }
     enum h1_result result = take_line(&rest, &line);
     if (result != H1_OK) {
-        return result == H1_MORE ? more(input, true, out_status) : result;
+        return result == H1_MORE ? more(input, limits, true, out_status) : result;
     }
-    out_request->has_body = false;
+    out_request->is_asterisk = false;
+    out_request->expects_continue = false;
+    out_request->refusal = REFUSE_NOTHING;
+    out_request->body = BODY_NONE;
+    out_request->body_bytes = 0;
+    out_request->known = 0;
     out_request->field_count = 0;
-    unsigned status = parse_request_line(line, out_request);
+    unsigned status = parse_request_line(line, limits, out_request);
     if (status != 0) {
         *out_status = status;
         return H1_BAD;
     }
-    result = parse_fields(&rest, out_request, out_status);
+    result = parse_fields(&rest, limits, out_request, out_status);
     if (result == H1_OK) {
         out_request->head_bytes = (size_t)(rest.bytes - input.bytes);
         *out_status = 431;
-        return out_request->head_bytes > REQUEST_HEAD_BYTES_MAX ? H1_BAD : H1_OK;
+        return out_request->head_bytes > limits->head_bytes ? H1_BAD : H1_OK;
     }
-    return result == H1_MORE ? more(input, false, out_status) : result;
+    return result == H1_MORE ? more(input, limits, false, out_status) : result;
 }

@@ -12,6 +12,7 @@ enum h1_result {
     H1_BAD,  /* *out_status is the answer, and the connection ends after it */
 };
 
-enum h1_result h1_parse(struct slice input, struct request *out_request, unsigned *out_status);
+enum h1_result h1_parse(struct slice input, const struct limits *limits,
+                        struct request *out_request, unsigned *out_status);
 
 #endif

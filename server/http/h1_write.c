@@ -7,8 +7,10 @@ static const struct {
     struct slice line;
 } status_lines[] = {
     {200, SLICE("HTTP/1.1 200 OK\r\n")},
+    {206, SLICE("HTTP/1.1 206 Partial Content\r\n")},
     {304, SLICE("HTTP/1.1 304 Not Modified\r\n")},
     {404, SLICE("HTTP/1.1 404 Not Found\r\n")},
+    {204, SLICE("HTTP/1.1 204 No Content\r\n")},
     {301, SLICE("HTTP/1.1 301 Moved Permanently\r\n")},
     {302, SLICE("HTTP/1.1 302 Found\r\n")},
     {303, SLICE("HTTP/1.1 303 See Other\r\n")},
@@ -16,8 +18,14 @@ static const struct {
     {308, SLICE("HTTP/1.1 308 Permanent Redirect\r\n")},
     {400, SLICE("HTTP/1.1 400 Bad Request\r\n")},
     {405, SLICE("HTTP/1.1 405 Method Not Allowed\r\n")},
+    {408, SLICE("HTTP/1.1 408 Request Timeout\r\n")},
     {410, SLICE("HTTP/1.1 410 Gone\r\n")},
+    {412, SLICE("HTTP/1.1 412 Precondition Failed\r\n")},
+    {413, SLICE("HTTP/1.1 413 Content Too Large\r\n")},
     {414, SLICE("HTTP/1.1 414 URI Too Long\r\n")},
+    {416, SLICE("HTTP/1.1 416 Range Not Satisfiable\r\n")},
+    {417, SLICE("HTTP/1.1 417 Expectation Failed\r\n")},
+    {421, SLICE("HTTP/1.1 421 Misdirected Request\r\n")},
     {431, SLICE("HTTP/1.1 431 Request Header Fields Too Large\r\n")},
     {500, SLICE("HTTP/1.1 500 Internal Server Error\r\n")},
     {501, SLICE("HTTP/1.1 501 Not Implemented\r\n")},
@@ -73,18 +81,64 @@ static void put_location(struct head_writer *writer, const struct response *resp
     const char *mark = memchr(target.bytes, '#', target.count);
     size_t count = mark == NULL ? target.count : (size_t)(mark - target.bytes);
     put(writer, SLICE("Location: "));
+    put(writer, response->location_prefix);
     put(writer, (struct slice){target.bytes, count});
     put(writer, response->query);
     put(writer, slice_after(target, count));
     put(writer, SLICE("\r\n"));
 }
 
-size_t h1_write_head(const struct response *response, const struct date_line *date, char *buffer,
-                     size_t capacity)
+/* Is there a line of this name ("X-Name:") in a head? */
+static bool has_line(struct slice head, struct slice name)
+{
+    while (head.count > name.count) {
+        const char *end = memchr(head.bytes, '\n', head.count);
+        if (end == NULL) {
+            return false;
+        }
+        head = slice_after(head, (size_t)(end - head.bytes) + 1);
+        if (head.count > name.count &&
+            slice_equal_ignoring_case((struct slice){head.bytes, name.count}, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of the added lines whose names are not in the head yet: what the site says goes before. */
+static void put_added(struct head_writer *writer, const char *head, struct slice added)
+{
+    struct slice written = {head, (size_t)(writer->at - head)};
+    while (added.count > 0) {
+        const char *end = memchr(added.bytes, '\n', added.count);
+        size_t line = end == NULL ? added.count : (size_t)(end - added.bytes) + 1;
+        const char *colon = memchr(added.bytes, ':', line);
+        size_t name = colon == NULL ? line : (size_t)(colon - added.bytes) + 1;
+        if (!has_line(written, (struct slice){added.bytes, name})) {
+            put(writer, (struct slice){added.bytes, line});
+        }
+        added = slice_after(added, line);
+    }
+}
+
+static void put_rules(struct head_writer *writer, const struct response *response)
+{
+    size_t count = rule_fields_write(response->rules, response->rules_path, response->rules_vary,
+                                     writer->at, writer->left);
+    if (count > writer->left) { /* made of a path so long that they do not fit: without them */
+        put(writer, response->rules_vary ? SLICE("Vary: Accept-Encoding\r\n") : SLICE(""));
+        count = 0;
+    }
+    writer->at += count;
+    writer->left -= count;
+}
+
+size_t h1_write_head(const struct response *response, const struct head_common *common,
+                     char *buffer, size_t capacity)
 {
     struct head_writer writer = {buffer, capacity, false};
     put(&writer, status_line(response->status));
-    put(&writer, (struct slice){date->bytes, sizeof date->bytes});
+    put(&writer, (struct slice){common->date.bytes, sizeof common->date.bytes});
     if (response->location.count > 0) {
         put_location(&writer, response);
     }
@@ -92,14 +146,10 @@ size_t h1_write_head(const struct response *response, const struct date_line *da
         put(&writer, response->fields[i]);
     }
     if (response->rules != NULL) {
-        size_t count = rule_fields_write(response->rules, response->rules_path,
-                                         response->rules_vary, writer.at, writer.left);
-        if (count > writer.left) { /* made of a path so long that they do not fit: without them */
-            put(&writer, response->rules_vary ? SLICE("Vary: Accept-Encoding\r\n") : SLICE(""));
-            count = 0;
-        }
-        writer.at += count;
-        writer.left -= count;
+        put_rules(&writer, response);
+    }
+    if (common->added.count > 0) {
+        put_added(&writer, buffer, common->added);
     }
     if (!response->keep_alive) {
         put(&writer, SLICE("Connection: close\r\n"));

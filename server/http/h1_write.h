@@ -12,12 +12,18 @@ struct date_line {
     char bytes[6 + HTTP_DATE_BYTES + 2]; /* "Date: ...\r\n" */
 };
 
+/* What is the same in all responses of a worker for a second. */
+struct head_common {
+    struct date_line date;
+    struct slice added; /* field lines that each response gets which has none of that name */
+};
+
 /* Renews the line if the second has changed. */
 void date_line_set(struct date_line *date, int64_t seconds);
 
 /* Writes status line, fields, and the empty line; then response->text, if the response has a body
  * and no stored one. Returns the length, 0 if it needs more than `capacity`. */
-size_t h1_write_head(const struct response *response, const struct date_line *date, char *buffer,
-                     size_t capacity);
+size_t h1_write_head(const struct response *response, const struct head_common *common,
+                     char *buffer, size_t capacity);
 
 #endif

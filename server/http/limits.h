@@ -1,21 +1,87 @@
-/* Every limit of the server in one place, with its reason. Bytes unless the name says otherwise. */
+/* Every limit of the server in one place, with its reason. Bytes unless the name says otherwise.
+ * First those that --limit NAME=VALUE sets, then those that are part of how the server works. */
 #ifndef CAIRN_HTTP_LIMITS_H
 #define CAIRN_HTTP_LIMITS_H
 
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum limit_unit {
+    LIMIT_COUNT,
+    LIMIT_BYTES, /* k and m after the number: times 1024 and 1024 * 1024 */
+    LIMIT_MS,    /* ms, s, m after the number; without any: seconds */
+};
+
+/* LIMIT(member, name, unit, default, least, most, reason): the settable ones. */
+#define HTTP_LIMITS(LIMIT)                                                                         \
+    LIMIT(head_bytes, "head-size", LIMIT_BYTES, 16384, 256, REQUEST_HEAD_BYTES_MAX,                \
+          "a request head: browsers stay under 4k, cookies of big sites under 8k; longer: 431")    \
+    LIMIT(target_bytes, "target-length", LIMIT_BYTES, 8192, 64, REQUEST_HEAD_BYTES_MAX,            \
+          "a request target: RFC 9112 wants 8000 for the whole line; longer: 414")                 \
+    LIMIT(fields, "field-count", LIMIT_COUNT, 100, 1, REQUEST_FIELDS_MAX,                          \
+          "field lines in a request: browsers send about 15; more: 431")                           \
+    LIMIT(body_bytes, "body-size", LIMIT_BYTES, 1 << 20, 0, INT64_MAX,                             \
+          "a request body, which is read and dropped: files take none; longer: 413")               \
+    LIMIT(ranges, "range-count", LIMIT_COUNT, 100, 1, RANGES_MAX,                                  \
+          "ranges in one request: readers of PDF ask for dozens; more: the whole file")            \
+    LIMIT(connection_requests, "connection-requests", LIMIT_COUNT, 0, 0, UINT32_MAX,               \
+          "requests on one connection before it is closed; 0: no limit, they cost nothing")        \
+    LIMIT(connections, "connections", LIMIT_COUNT, 0, 0, UINT32_MAX,                               \
+          "open at a time; 0: as many as there are descriptors. At the limit, and out of "         \
+          "descriptors, the one that was idle for longest gives way")                              \
+    LIMIT(address_connections, "address-connections", LIMIT_COUNT, 0, 0, UINT32_MAX,               \
+          "open at a time from one address; 0: no limit, for a proxy in front is one address")     \
+    LIMIT(first_byte_ms, "first-byte-time", LIMIT_MS, 20000, 10, LIMIT_MS_MAX,                     \
+          "from a connection to its first byte; browsers open some ahead of need")                 \
+    LIMIT(head_ms, "head-time", LIMIT_MS, 20000, 10, LIMIT_MS_MAX,                                 \
+          "from the first byte of a request head to its end; longer: 408")                         \
+    LIMIT(body_rate, "body-rate", LIMIT_BYTES, 256, 0, UINT32_MAX,                                 \
+          "bytes a second, below which a body in flight is given up, in either direction: "        \
+          "slower than any network that works; 0: any progress will do")                           \
+    LIMIT(rate_ms, "rate-time", LIMIT_MS, 30000, 10, LIMIT_MS_MAX,                                 \
+          "the time over which body-rate is measured: a train goes through a tunnel")              \
+    LIMIT(idle_ms, "idle-time", LIMIT_MS, 75000, 10, LIMIT_MS_MAX,                                 \
+          "between two requests: longer than proxies keep (nginx: 60 s), so that the client "      \
+          "is the one who closes")                                                                 \
+    LIMIT(linger_ms, "linger-time", LIMIT_MS, 5000, 10, LIMIT_MS_MAX,                              \
+          "after the last answer, without a byte from the client, until its end is not waited "    \
+          "for any more (RFC 9112 §9.6)")                                                          \
+    LIMIT(drain_ms, "drain-time", LIMIT_MS, 30000, 0, LIMIT_MS_MAX,                                \
+          "from TERM to the end, for responses that are under way")
+
+struct limits {
+#define LIMIT(member, name, unit, value, least, most, reason) uint64_t member;
+    HTTP_LIMITS(LIMIT)
+#undef LIMIT
+};
+
+/* The defaults. */
+void limits_init(struct limits *limits);
+
+/* Sets one: "head-size=32k". ERR_USAGE with a sentence that names what is possible. */
+int limits_set(struct limits *limits, const char *text, struct error *error) CAIRN_MUST_CHECK;
+
+/* A line for people: the name, the default, and the reason of the limit at `position`; false: there
+ * is none there. Writes what fits, with NUL. */
+bool limits_describe(size_t position, char *out, size_t capacity);
+
 enum {
-    /* A whole request head, and what one read takes. Browsers stay under 4 KiB, cookies of big
-     * sites under 8 KiB; nginx and h2o allow about as much. Longer: 431. */
-    REQUEST_HEAD_BYTES_MAX = 16384,
-
-    /* A request target. RFC 9112 §3 wants at least 8000 for the whole line. Longer: 414. */
-    REQUEST_TARGET_BYTES_MAX = 8192,
-
-    /* Field lines in a request. Browsers send about 15. More: 431. */
-    REQUEST_FIELDS_MAX = 100,
+    /* What --limit may ask for at most: the sizes of buffers that each worker has once. */
+    REQUEST_HEAD_BYTES_MAX = 65536,
+    REQUEST_FIELDS_MAX = 1000,
+    RANGES_MAX = 1000,
+    LIMIT_MS_MAX = 86400000,
 
     /* One response head. A stored head is the site owner's: this holds the largest policies seen.
      */
     RESPONSE_HEAD_BYTES_MAX = 32768,
+
+    /* Ranges that lie closer together than this are sent as one: about what the head of another
+     * part costs (RFC 9110 §15.3.7.2). */
+    RANGE_GAP_BYTES = 80,
 
     /* A body up to this leaves with its head in one write from the mapping; a longer one by
      * sendfile, which costs a second system call and saves the copy. */
@@ -26,6 +92,12 @@ enum {
     BATCH_RESPONSES_MAX = 64,
     BATCH_BODY_BYTES = 262144,
 
+    /* What one read takes. */
+    READ_BYTES = 16384,
+
+    /* The first size of a buffer for a request head that did not come at once. */
+    INPUT_BYTES_LEAST = 1024,
+
     /* What one connection may send before the others of its worker get their turn. */
     TURN_BODY_BYTES_MAX = 4 << 20,
 
@@ -35,21 +107,11 @@ enum {
     /* How long listeners rest when there is no descriptor for another connection and none idle. */
     ACCEPT_REST_MS = 100,
 
-    /* Between two requests. Longer than what proxies keep (nginx upstream: 60 s), so that it is the
-     * client that closes. */
-    IDLE_TIMEOUT_MS = 75000,
+    /* A connection in the middle of a request head is not given up for another one before this. */
+    SHED_HEAD_MS = 1000,
 
-    /* From the first byte of a request head to its end. */
-    HEAD_TIMEOUT_MS = 30000,
-
-    /* Without a single byte leaving. */
-    WRITE_TIMEOUT_MS = 60000,
-
-    /* After the last response, for the client to close (RFC 9112 §9.6). */
-    LINGER_TIMEOUT_MS = 2000,
-
-    /* From TERM to the end, for responses that are under way. */
-    DRAIN_TIMEOUT_MS = 30000,
+    /* linger_ms is granted this many times to a client that goes on sending. */
+    LINGER_TURNS_MAX = 6,
 
     /* While draining: for a connection that has not sent its first request yet, and how often the
      * loop looks. */

@@ -3,12 +3,13 @@
 #ifndef CAIRN_HTTP_MESSAGE_H
 #define CAIRN_HTTP_MESSAGE_H
 
-#include "http/limits.h"
+#include "http/multipart.h"
 #include "site/site_list.h"
 
 enum http_method {
     METHOD_GET,
     METHOD_HEAD,
+    METHOD_OPTIONS,
     METHOD_NOT_ALLOWED, /* known (RFC 9110 §9.3, RFC 5789), but not for files: 405 */
     METHOD_UNKNOWN,     /* 501 */
 };
@@ -20,10 +21,32 @@ enum http_field_id {
     FIELD_CONNECTION,
     FIELD_CONTENT_LENGTH,
     FIELD_TRANSFER_ENCODING,
+    FIELD_EXPECT,
+    FIELD_IF_MATCH,
+    FIELD_IF_UNMODIFIED_SINCE,
     FIELD_IF_NONE_MATCH,
+    FIELD_IF_MODIFIED_SINCE,
+    FIELD_IF_RANGE,
+    FIELD_RANGE,
     FIELD_ACCEPT_ENCODING,
     FIELD_ACCEPT,
     FIELD_SEC_FETCH_MODE,
+    FIELD_FORWARDED,
+    FIELD_X_FORWARDED_FOR,
+};
+
+/* How long the body of a request is (RFC 9112 §6.3). */
+enum body_framing {
+    BODY_NONE,
+    BODY_LENGTH,
+    BODY_CHUNKED,
+};
+
+/* What of a request needs an answer of its own, although its form is right. */
+enum request_refusal {
+    REFUSE_NOTHING,
+    REFUSE_EXPECTATION, /* 417: an Expect that is not known (RFC 9110 §10.1.1) */
+    REFUSE_ORIGIN,      /* 421: https on a connection that is not secured (RFC 9110 §7.4) */
 };
 
 struct http_field {
@@ -39,23 +62,35 @@ struct request {
     struct slice host;      /* of the target or the Host field; may be empty */
     unsigned version_minor; /* HTTP/1.x: 0 or 1 */
     bool keep_alive;        /* the client lets the connection stay open */
-    bool has_body;          /* a body follows: it is not read, so the connection must end */
-    size_t head_bytes;      /* of the input, empty line included */
+    bool is_asterisk;       /* OPTIONS *: the server, no path */
+    bool expects_continue;  /* the client may wait for an answer before it sends the body */
+    enum request_refusal refusal;
+    enum body_framing body;
+    uint64_t body_bytes; /* BODY_LENGTH: more than 0 */
+    size_t head_bytes;   /* of the input, empty line included */
+    uint32_t known;      /* bit 1 << id: such a field is there */
     size_t field_count;
     struct http_field fields[REQUEST_FIELDS_MAX];
 };
 
-/* What a response needs besides slices of the release: its own field lines, an expanded target.
- * The caller's, of this size; in use until the head is written. */
-enum { RESPONSE_SCRATCH_BYTES = 16384 };
+/* Is a field of this kind there at all? Saves looking through them. */
+static inline bool request_has(const struct request *request, enum http_field_id id)
+{
+    return (request->known >> id & 1) != 0;
+}
+
+/* The value of a field that may come once (RFC 9110 §5.3). False if it is not there, or comes more
+ * than once, which makes it void. */
+bool request_field(const struct request *request, enum http_field_id id, struct slice *out_value);
 
 struct response {
     unsigned status;
     bool keep_alive;        /* the connection stays open afterwards */
     bool tell_keep_alive;   /* HTTP/1.0: an open connection has to be announced */
     bool has_body;          /* false: HEAD, or a status without one */
-    struct slice fields[5]; /* runs of complete field lines, in order; may be empty */
-    struct slice location;  /* a redirect's target; the query follows it */
+    struct slice fields[6]; /* runs of complete field lines, in order; may be empty */
+    struct slice location;  /* a redirect's target: behind the prefix, before the query */
+    struct slice location_prefix;
     struct slice query;
     struct slice text; /* a short body that is no file's */
     /* a stored body: */
@@ -63,6 +98,7 @@ struct response {
     const uint8_t *body;
     uint64_t body_offset; /* in the archive */
     uint64_t body_bytes;
+    const struct multipart *multipart; /* several ranges of that body; NULL: it is one */
     /* field lines by rules of the site, for a path that no entry has: */
     const struct index *rules; /* NULL: none */
     struct slice rules_path;   /* canonical */

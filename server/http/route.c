@@ -49,17 +49,6 @@ bool is_navigation(const struct request *request, struct slice path)
     return accepts;
 }
 
-/* The host without its port; an IPv6 literal keeps its brackets. */
-static struct slice host_name(struct slice host)
-{
-    const char *colon = memrchr(host.bytes, ':', host.count);
-    const char *bracket = memrchr(host.bytes, ']', host.count);
-    if (colon != NULL && (bracket == NULL || colon > bracket)) {
-        host.count = (size_t)(colon - host.bytes);
-    }
-    return host;
-}
-
 /* Decodes one name or value of a query into `buffer` (application/x-www-form-urlencoded, the WHATWG
  * URL standard). Returns the length, SIZE_MAX if it does not fit or is no text for a path. */
 static size_t decode_component(struct slice text, char *buffer, size_t capacity)
@@ -144,13 +133,14 @@ static bool rule_matches(const struct index *index, const struct index_rule *rul
                          const struct request *request, struct slice path, struct decoded *decoded,
                          struct pattern_captures *out_captures)
 {
+    char name[HOST_NAME_BYTES_MAX];
     struct slice host = index_text(index, rule->host_at, rule->host_bytes);
     struct slice pattern = index_text(index, rule->pattern_at, rule->pattern_bytes);
     struct slice query = index_text(index, rule->query_at, rule->query_bytes);
     struct pattern_captures *captures = out_captures;
     if (rule->kind != RULE_ROUTE ||
         (host.count > 0 &&
-         !pattern_matches(host, PATTERN_IGNORE_CASE, host_name(request->host), NULL)) ||
+         !pattern_matches(host, PATTERN_IGNORE_CASE, host_name(request->host, name), NULL)) ||
         !pattern_matches(pattern, rule->pattern_flags, path, captures)) {
         return false;
     }

@@ -1,15 +1,34 @@
 #include "net/batch.h"
 
+#include "common/mem.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
 void batch_clear(struct batch *batch)
 {
+    for (size_t i = 0; i < batch->response_count; i++) {
+        free(batch->responses[i].parts);
+    }
     batch->response_count = 0;
     batch->text_bytes = 0;
     batch->body_bytes = 0;
     batch->is_full = false;
 }
 
-bool batch_add(struct batch *batch, const struct response *response, const struct date_line *date,
-               size_t input_bytes)
+/* Only as long as there are ranges. */
+static struct conn_parts *copy_parts(const struct response *response)
+{
+    size_t ranges = response->multipart->ranges.count * sizeof(struct byte_range);
+    size_t bytes = offsetof(struct multipart, ranges.at) + ranges;
+    struct conn_parts *parts = mem_zeroed(1, offsetof(struct conn_parts, multipart) + bytes);
+    parts->body_offset = response->body_offset;
+    memcpy(&parts->multipart, response->multipart, bytes);
+    return parts;
+}
+
+bool batch_add(struct batch *batch, const struct response *response,
+               const struct head_common *common, size_t input_bytes)
 {
     if (batch->is_full) {
         return false;
@@ -18,7 +37,7 @@ bool batch_add(struct batch *batch, const struct response *response, const struc
     if (capacity > RESPONSE_HEAD_BYTES_MAX) {
         capacity = RESPONSE_HEAD_BYTES_MAX;
     }
-    size_t text_bytes = h1_write_head(response, date, batch->text + batch->text_bytes, capacity);
+    size_t text_bytes = h1_write_head(response, common, batch->text + batch->text_bytes, capacity);
     if (text_bytes == 0) {
         return false;
     }
@@ -34,7 +53,9 @@ bool batch_add(struct batch *batch, const struct response *response, const struc
     if (response->has_body && response->site != NULL) {
         added->site = response->site;
         added->body_offset = response->body_offset;
-        if (response->body_bytes <= BODY_IN_BATCH_BYTES_MAX) {
+        if (response->multipart != NULL) {
+            added->parts = copy_parts(response);
+        } else if (response->body_bytes <= BODY_IN_BATCH_BYTES_MAX) {
             added->body = response->body;
             added->body_bytes = (size_t)response->body_bytes;
             batch->body_bytes += added->body_bytes;
@@ -42,7 +63,7 @@ bool batch_add(struct batch *batch, const struct response *response, const struc
             added->file_bytes = response->body_bytes;
         }
     }
-    batch->is_full = added->file_bytes > 0 || !added->keep_alive ||
+    batch->is_full = added->file_bytes > 0 || added->parts != NULL || !added->keep_alive ||
                      batch->response_count == BATCH_RESPONSES_MAX ||
                      batch->body_bytes >= BATCH_BODY_BYTES;
     return true;

@@ -7,6 +7,7 @@
 #define CAIRN_NET_BATCH_H
 
 #include "http/h1_write.h"
+#include "net/conn.h"
 
 #include <sys/uio.h>
 
@@ -19,7 +20,8 @@ struct batch_response {
     size_t body_bytes;
     struct site *site; /* of the body; borrowed for the turn */
     uint64_t body_offset;
-    uint64_t file_bytes; /* to be sent by sendfile behind it: only the last response has any */
+    uint64_t file_bytes;      /* to be sent by sendfile behind it: only the last response has any */
+    struct conn_parts *parts; /* the same, of several parts; the batch's, NULL: none */
     unsigned status;
     bool keep_alive;
 };
@@ -34,13 +36,14 @@ struct batch {
     char text[2 * RESPONSE_HEAD_BYTES_MAX];
 };
 
+/* Empties it; parts that nobody took are freed. */
 void batch_clear(struct batch *batch);
 
 /* Appends a response to the request that ends at `input_bytes` of the input. False if there is no
  * room: write what is there first. An empty batch has room for any response that fits
  * RESPONSE_HEAD_BYTES_MAX; false then means that this one does not. */
-bool batch_add(struct batch *batch, const struct response *response, const struct date_line *date,
-               size_t input_bytes);
+bool batch_add(struct batch *batch, const struct response *response,
+               const struct head_common *common, size_t input_bytes);
 
 /* The pieces to write, in order; returns how many. */
 size_t batch_pieces(struct batch *batch);

@@ -3,16 +3,27 @@
 #include "common/mem.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-static const int64_t timeout_ms[CONN_STATES] = {
-    [CONN_IDLE] = IDLE_TIMEOUT_MS,
-    [CONN_HEAD] = HEAD_TIMEOUT_MS,
-    [CONN_WRITING] = WRITE_TIMEOUT_MS,
-    [CONN_LINGERING] = LINGER_TIMEOUT_MS,
-};
+static int64_t timeout_ms(const struct limits *limits, enum conn_state state)
+{
+    switch (state) {
+    case CONN_NEW:
+        return (int64_t)limits->first_byte_ms;
+    case CONN_IDLE:
+        return (int64_t)limits->idle_ms;
+    case CONN_HEAD:
+        return (int64_t)limits->head_ms;
+    case CONN_LINGERING:
+        return (int64_t)limits->linger_ms;
+    default: /* CONN_BODY, CONN_WRITING */
+        return (int64_t)limits->rate_ms;
+    }
+}
 
 static void list_remove(struct conn_list *list, struct conn *conn)
 {
@@ -28,41 +39,84 @@ static void list_append(struct conn_list *list, struct conn *conn)
     list->newest = conn;
 }
 
+/* What was written but has not arrived yet. */
+static uint32_t queued_bytes(int fd)
+{
+    int count = 0;
+    return ioctl(fd, SIOCOUTQ, &count) == 0 && count > 0 ? (uint32_t)count : 0;
+}
+
+void conn_restart_window(struct conn_pool *pool, struct conn *conn)
+{
+    list_remove(&pool->lists[conn->state], conn);
+    list_append(&pool->lists[conn->state], conn);
+    conn->since_ms = pool->now_ms;
+    conn->moved_bytes = 0;
+    conn->queued_bytes = queued_bytes(conn->fd);
+}
+
 void conn_set_state(struct conn_pool *pool, struct conn *conn, enum conn_state state)
 {
     assert(conn->state != CONN_CLOSED);
-    if (state == CONN_HEAD && conn->state == CONN_HEAD) {
+    if (state == conn->state && state != CONN_IDLE) {
         return;
     }
     assert(conn->state != CONN_LINGERING || state == CONN_CLOSED);
     list_remove(&pool->lists[conn->state], conn);
-    conn->state = state;
+    conn->state = (uint8_t)state;
     if (state != CONN_CLOSED) {
         conn->since_ms = pool->now_ms;
+        conn->moved_bytes = 0;
+        /* of a lingering one it is asked for at the end of its first window, if there is one */
+        conn->queued_bytes = state == CONN_WRITING     ? queued_bytes(conn->fd)
+                             : state == CONN_LINGERING ? UINT32_MAX
+                                                       : 0;
         list_append(&pool->lists[state], conn);
     }
 }
 
-struct conn_buffer *conn_take_buffer(struct conn_pool *pool)
+bool conn_is_too_slow(const struct conn_pool *pool, const struct conn *conn)
 {
-    struct conn_buffer *buffer = pool->free_buffers;
-    if (buffer != NULL) {
-        pool->free_buffers = buffer->next_free;
-    } else {
-        buffer = mem_resize(NULL, 1, sizeof *buffer);
-    }
-    buffer->start = 0;
-    buffer->end = 0;
-    return buffer;
+    uint64_t moved = conn->moved_bytes + conn->queued_bytes;
+    uint32_t queued = conn->state == CONN_BODY ? 0 : queued_bytes(conn->fd);
+    uint64_t least = pool->limits->body_rate * pool->limits->rate_ms / 1000;
+    return moved < queued + (least > 0 ? least : 1);
 }
 
-void conn_give_buffer(struct conn_pool *pool, struct conn_buffer **buffer)
+bool conn_is_moving(const struct conn *conn)
 {
-    if (*buffer != NULL) {
-        (*buffer)->next_free = pool->free_buffers;
-        pool->free_buffers = *buffer;
-        *buffer = NULL;
+    uint32_t queued = queued_bytes(conn->fd);
+    return conn->moved_bytes > 0 || (queued > 0 && queued < conn->queued_bytes);
+}
+
+void conn_buffer_reserve(struct conn_buffer **buffer, size_t capacity)
+{
+    struct conn_buffer *old = *buffer;
+    if (old != NULL && old->start > 0) {
+        memmove(old->bytes, old->bytes + old->start, old->end - old->start);
+        old->end -= old->start;
+        old->start = 0;
     }
+    if (old != NULL && old->capacity >= capacity) {
+        return;
+    }
+    size_t whole = INPUT_BYTES_LEAST;
+    while (whole < capacity) {
+        whole *= 2;
+    }
+    struct conn_buffer *new = mem_resize(old, sizeof *new + whole, 1);
+    new->capacity = whole;
+    if (old == NULL) {
+        new->start = 0;
+        new->end = 0;
+    }
+    *buffer = new;
+}
+
+void conn_buffer_drop(struct conn_buffer **buffer)
+{
+    free(*buffer);
+    *buffer = NULL;
 }
 
 /* Only this thread writes the count: no locked instruction. */
@@ -76,7 +130,7 @@ static size_t count_of(const struct conn_pool *pool)
     return atomic_load_explicit(&pool->count, memory_order_relaxed);
 }
 
-void conn_open(struct conn_pool *pool, int fd)
+void conn_open(struct conn_pool *pool, int fd, const struct ip_address *address, bool wants_proxy)
 {
     struct conn *conn = pool->free_conns;
     if (conn != NULL) {
@@ -84,9 +138,13 @@ void conn_open(struct conn_pool *pool, int fd)
     } else {
         conn = mem_resize(NULL, 1, sizeof *conn);
     }
-    *conn = (struct conn){.kind = SOURCE_CONN, .state = CONN_IDLE, .fd = fd};
-    conn->since_ms = pool->now_ms;
-    list_append(&pool->lists[CONN_IDLE], conn);
+    *conn = (struct conn){.kind = SOURCE_CONN,
+                          .state = CONN_NEW,
+                          .fd = fd,
+                          .wants_proxy = wants_proxy,
+                          .since_ms = pool->now_ms,
+                          .address = *address};
+    list_append(&pool->lists[CONN_NEW], conn);
     set_count(pool, count_of(pool) + 1);
     if (!conn_watch(pool, conn, EPOLLIN)) {
         conn_close(pool, conn);
@@ -98,8 +156,11 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
     conn_set_state(pool, conn, CONN_CLOSED);
     close(conn->fd);
     conn->fd = -1;
-    conn_give_buffer(pool, &conn->input);
-    conn_give_buffer(pool, &conn->head);
+    admission_leave(pool->admission, &conn->address);
+    conn_buffer_drop(&conn->input);
+    conn_buffer_drop(&conn->head);
+    free(conn->parts);
+    conn->parts = NULL;
     site_unref(conn->site);
     conn->site = NULL;
     conn->newer = pool->closed;
@@ -121,15 +182,16 @@ bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)
     return true;
 }
 
-void conn_close_expired(struct conn_pool *pool)
+struct conn *conn_expired(const struct conn_pool *pool)
 {
     for (int state = 0; state < CONN_STATES; state++) {
-        struct conn *conn;
-        while ((conn = pool->lists[state].oldest) != NULL &&
-               pool->now_ms - conn->since_ms >= timeout_ms[state]) {
-            conn_close(pool, conn);
+        struct conn *conn = pool->lists[state].oldest;
+        if (conn != NULL &&
+            pool->now_ms - conn->since_ms >= timeout_ms(pool->limits, (enum conn_state)state)) {
+            return conn;
         }
     }
+    return NULL;
 }
 
 int64_t conn_next_expiry_ms(const struct conn_pool *pool)
@@ -138,7 +200,8 @@ int64_t conn_next_expiry_ms(const struct conn_pool *pool)
     for (int state = 0; state < CONN_STATES; state++) {
         const struct conn *conn = pool->lists[state].oldest;
         if (conn != NULL) {
-            int64_t left = conn->since_ms + timeout_ms[state] - pool->now_ms;
+            int64_t left =
+                conn->since_ms + timeout_ms(pool->limits, (enum conn_state)state) - pool->now_ms;
             left = left < 0 ? 0 : left + 1;
             least = least < 0 || left < least ? left : least;
         }
@@ -146,23 +209,32 @@ int64_t conn_next_expiry_ms(const struct conn_pool *pool)
     return least;
 }
 
-bool conn_shed_idle(struct conn_pool *pool)
+bool conn_shed(struct conn_pool *pool)
 {
-    struct conn *conn = pool->lists[CONN_IDLE].oldest;
-    if (conn != NULL) {
-        conn_close(pool, conn);
+    static const struct {
+        enum conn_state state;
+        int64_t least_ms;
+    } order[] = {
+        {CONN_IDLE, 0}, {CONN_LINGERING, 0}, {CONN_NEW, SHED_HEAD_MS}, {CONN_HEAD, SHED_HEAD_MS}};
+    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
+        struct conn *conn = pool->lists[order[i].state].oldest;
+        if (conn != NULL && pool->now_ms - conn->since_ms >= order[i].least_ms) {
+            conn_close(pool, conn);
+            return true;
+        }
     }
-    return conn != NULL;
+    return false;
 }
 
 void conn_close_drained(struct conn_pool *pool)
 {
-    struct conn *next;
-    for (struct conn *conn = pool->lists[CONN_IDLE].oldest; conn != NULL; conn = next) {
-        next = conn->newer;
-        if (conn->was_served || pool->now_ms - conn->since_ms >= DRAIN_UNSERVED_MS) {
-            conn_close(pool, conn);
-        }
+    while (pool->lists[CONN_IDLE].oldest != NULL) {
+        conn_close(pool, pool->lists[CONN_IDLE].oldest);
+    }
+    struct conn *conn;
+    while ((conn = pool->lists[CONN_NEW].oldest) != NULL &&
+           pool->now_ms - conn->since_ms >= DRAIN_UNSERVED_MS) {
+        conn_close(pool, conn);
     }
 }
 
@@ -188,10 +260,5 @@ void conn_pool_fini(struct conn_pool *pool)
         struct conn *next = pool->free_conns->newer;
         free(pool->free_conns);
         pool->free_conns = next;
-    }
-    while (pool->free_buffers != NULL) {
-        struct conn_buffer *next = pool->free_buffers->next_free;
-        free(pool->free_buffers);
-        pool->free_buffers = next;
     }
 }

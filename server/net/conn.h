@@ -1,29 +1,41 @@
 /* A connection: what is left of it between two loop turns. Input that is not yet a whole request is
- * kept in a buffer of the worker's pool, and only then; the rest of a response is a position in the
- * archive. A pool belongs to one worker's thread; no locks. */
+ * kept in a buffer of its size, and only then; the rest of a response is a position in the archive.
+ * A pool belongs to one worker's thread; no locks but those of the admission. */
 #ifndef CAIRN_NET_CONN_H
 #define CAIRN_NET_CONN_H
 
+#include "http/h1_body.h"
 #include "http/message.h"
+#include "net/admission.h"
 
 enum conn_state {
-    CONN_IDLE,      /* waits for a request */
+    CONN_NEW,       /* has not sent a byte */
+    CONN_IDLE,      /* waits for another request */
     CONN_HEAD,      /* has the beginning of a request */
+    CONN_BODY,      /* has a request whose body is being dropped */
     CONN_WRITING,   /* has the rest of a response, and maybe requests behind it */
     CONN_LINGERING, /* said all it had to say; waits for the client to close */
     CONN_STATES,
     CONN_CLOSED, /* in no list; freed at the end of the turn */
 };
 
-/* A buffer of the pool: input or the rest of a head. */
+/* Input, or the rest of a head. */
 struct conn_buffer {
-    struct conn_buffer *next_free;
     size_t start; /* bytes [start, end) are unused */
     size_t end;
-    char bytes[REQUEST_HEAD_BYTES_MAX + RESPONSE_HEAD_BYTES_MAX];
+    size_t capacity;
+    struct h1_body body; /* of the request whose head this is, in CONN_BODY */
+    char bytes[];
 };
 
-/* What an epoll event points at. */
+/* A body of several parts, those that are not out yet. */
+struct conn_parts {
+    uint64_t body_offset; /* of the representation, in the archive */
+    size_t next;          /* the one whose text is sent next */
+    struct multipart multipart;
+};
+
+/* What an epoll event points at: the first byte tells. */
 enum source_kind {
     SOURCE_CONN,
     SOURCE_LISTENER,
@@ -31,20 +43,27 @@ enum source_kind {
 };
 
 struct conn {
-    enum source_kind kind; /* SOURCE_CONN */
-    enum conn_state state;
+    uint8_t kind;          /* SOURCE_CONN */
+    uint8_t state;         /* enum conn_state */
+    uint8_t linger_turns;  /* times that the wait for its end was prolonged */
+    bool close_after : 1;  /* once the response is out */
+    bool is_body_read : 1; /* of the request that the kept input begins with */
+    bool wants_proxy : 1;  /* its first bytes have to say who the client is */
     int fd;
-    uint32_t events;  /* what epoll watches it for */
-    bool close_after; /* once the response is out */
-    bool was_served;  /* it has had an answer */
-    int64_t since_ms; /* when it got into its state, or last made progress in it */
+    uint32_t events;       /* what epoll watches it for */
+    uint32_t requests;     /* answered */
+    int64_t since_ms;      /* when it got into its state; where a rate is asked for: the window */
+    uint64_t moved_bytes;  /* since then, in CONN_BODY, CONN_WRITING, CONN_LINGERING */
+    uint32_t queued_bytes; /* what the system had not delivered yet, then */
+    struct ip_address address; /* of the client */
     struct conn *newer;
     struct conn *older;
     struct conn_buffer *input; /* NULL: none waiting */
     struct conn_buffer *head;  /* the rest of a response head; NULL: it is out */
+    struct conn_parts *parts;  /* NULL: the body is one piece */
     struct site *site;         /* counted, as long as a body is under way */
     uint64_t body_offset;
-    uint64_t body_bytes; /* still to be sent */
+    uint64_t body_bytes; /* still to be sent, of this piece */
 };
 _Static_assert(sizeof(struct conn) <= 128, "an idle connection is two cache lines");
 
@@ -56,39 +75,64 @@ struct conn_list {
 
 /* All connections of a worker, and what is recycled of those that ended. */
 struct conn_pool {
-    int epoll_fd;   /* borrowed */
-    int64_t now_ms; /* monotonic; set by the loop at each turn */
+    int epoll_fd;                /* borrowed */
+    const struct limits *limits; /* borrowed */
+    struct admission *admission; /* borrowed; of all workers */
+    int64_t now_ms;              /* monotonic; set by the loop at each turn */
     struct conn_list lists[CONN_STATES];
     struct conn *closed; /* until the end of the turn: an event may still point at them */
     struct conn *free_conns;
-    struct conn_buffer *free_buffers;
     atomic_size_t count; /* open; other threads may read it */
 };
 
-/* Takes over a socket and watches it for input. Closes it if that cannot be. */
-void conn_open(struct conn_pool *pool, int fd);
+/* Takes over a socket of an admitted client and watches it for input. Closes it if that cannot be.
+ */
+void conn_open(struct conn_pool *pool, int fd, const struct ip_address *address, bool wants_proxy);
 void conn_close(struct conn_pool *pool, struct conn *conn);
 
-/* The one place where a state changes; also says that the connection made progress in its state.
- * The time of a head runs from its first byte, so that it cannot be stretched. */
+/* The one place where a state changes. The time of a head runs from its first byte, and that of a
+ * rate from the window's beginning, so that neither can be stretched. */
 void conn_set_state(struct conn_pool *pool, struct conn *conn, enum conn_state state);
+
+/* Bytes went in or out in this state. */
+static inline void conn_moved(struct conn *conn, uint64_t bytes)
+{
+    conn->moved_bytes += bytes;
+}
 
 /* Changes what epoll watches the connection for, if it is something else. False: the system
  * refused, and the connection is of no use any more. */
 bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events);
 
-/* A buffer, empty; and back. *buffer may be NULL and is NULL afterwards. */
-struct conn_buffer *conn_take_buffer(struct conn_pool *pool);
-void conn_give_buffer(struct conn_pool *pool, struct conn_buffer **buffer);
+/* Makes *buffer, which may be NULL, hold at least `capacity` bytes, what is in it moved to the
+ * front. */
+void conn_buffer_reserve(struct conn_buffer **buffer, size_t capacity);
 
-/* Closes those whose time in their state is up (limits.h). */
-void conn_close_expired(struct conn_pool *pool);
+/* Frees *buffer, which may be NULL and is NULL afterwards. */
+void conn_buffer_drop(struct conn_buffer **buffer);
+
+/* A connection whose time in its state is up, or NULL. The caller changes its state, closes it, or
+ * grants it another window. */
+struct conn *conn_expired(const struct conn_pool *pool);
+
+/* Has the connection moved less, in its window, than the limits ask for? What the system has taken
+ * but not delivered does not count (SIOCOUTQ). */
+bool conn_is_too_slow(const struct conn_pool *pool, const struct conn *conn);
+
+/* Has anything moved at all in its window: come in, or left what the system still has to deliver?
+ */
+bool conn_is_moving(const struct conn *conn);
+
+/* Another window in the same state. */
+void conn_restart_window(struct conn_pool *pool, struct conn *conn);
 
 /* Milliseconds until the next connection's time is up; -1: there is none. */
 int64_t conn_next_expiry_ms(const struct conn_pool *pool);
 
-/* Out of descriptors: closes the connection that has been idle for longest. False: none is. */
-bool conn_shed_idle(struct conn_pool *pool);
+/* No descriptor, or no room, for another connection: closes the one that has been idle for longest,
+ * else one that lingers, else one that has been at a request head for too long. False: there is
+ * none to give up. */
+bool conn_shed(struct conn_pool *pool);
 
 /* Draining, after a turn in which every request that was waiting has been read: connections between
  * two requests have nothing to lose, and those that never sent one get a moment to do so. */

@@ -2,9 +2,11 @@
 
 #include "http/h1_parse.h"
 #include "http/respond.h"
+#include "net/proxy_header.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -34,9 +36,9 @@ static enum write_result write_head(struct turn *turn, struct conn *conn)
         }
         head->start += (size_t)sent;
         turn_count(&turn->counters.bytes, (uint64_t)sent);
-        conn_set_state(&turn->conns, conn, CONN_WRITING);
+        conn_moved(conn, (uint64_t)sent);
     }
-    conn_give_buffer(&turn->conns, &conn->head);
+    conn_buffer_drop(&conn->head);
     return WRITE_DONE;
 }
 
@@ -61,19 +63,43 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
         conn->body_bytes -= (uint64_t)sent;
         turn_bytes += (uint64_t)sent;
         turn_count(&turn->counters.bytes, (uint64_t)sent);
-        conn_set_state(&turn->conns, conn, CONN_WRITING);
+        conn_moved(conn, (uint64_t)sent);
     }
     return WRITE_DONE;
+}
+
+/* Goes on with the next of several parts: the text before it becomes the head to send. False: there
+ * is none. */
+static bool begin_part(struct conn *conn)
+{
+    struct conn_parts *parts = conn->parts;
+    if (parts == NULL || parts->next > parts->multipart.ranges.count) {
+        return false;
+    }
+    size_t bytes = multipart_text(&parts->multipart, parts->next, NULL, 0);
+    conn_buffer_reserve(&conn->head, bytes + 1); /* and a NUL */
+    conn->head->end = multipart_text(&parts->multipart, parts->next, conn->head->bytes, bytes + 1);
+    if (parts->next < parts->multipart.ranges.count) {
+        conn->body_offset = parts->body_offset + parts->multipart.ranges.at[parts->next].first;
+        conn->body_bytes = parts->multipart.ranges.at[parts->next].bytes;
+    }
+    parts->next++;
+    return true;
 }
 
 /* What is left of the response under way. */
 static enum write_result write_rest(struct turn *turn, struct conn *conn)
 {
-    enum write_result result = write_head(turn, conn);
+    enum write_result result;
+    do {
+        result = write_head(turn, conn);
+        if (result == WRITE_DONE) {
+            result = write_body(turn, conn);
+        }
+    } while (result == WRITE_DONE && begin_part(conn));
     if (result == WRITE_DONE) {
-        result = write_body(turn, conn);
-    }
-    if (result == WRITE_DONE) {
+        free(conn->parts);
+        conn->parts = NULL;
         site_unref(conn->site);
         conn->site = NULL;
         turn_count(&turn->counters.requests, 1);
@@ -83,11 +109,11 @@ static enum write_result write_rest(struct turn *turn, struct conn *conn)
 
 /* The response that the socket took only `sent` bytes of becomes the connection's own: its site is
  * counted, and what is left of its head is copied. */
-static void adopt_response(struct turn *turn, struct conn *conn,
-                           const struct batch_response *response, size_t sent)
+static void adopt_response(struct turn *turn, struct conn *conn, struct batch_response *response,
+                           size_t sent)
 {
     if (sent < response->text_bytes) {
-        conn->head = conn_take_buffer(&turn->conns);
+        conn_buffer_reserve(&conn->head, response->text_bytes - sent);
         conn->head->end = response->text_bytes - sent;
         memcpy(conn->head->bytes, turn->batch.text + response->text_at + sent, conn->head->end);
     }
@@ -95,7 +121,10 @@ static void adopt_response(struct turn *turn, struct conn *conn,
     conn->body_offset = response->body_offset + body_sent;
     conn->body_bytes = response->body_bytes + response->file_bytes - body_sent;
     conn->site = response->site == NULL ? NULL : site_ref(response->site);
+    conn->parts = response->parts;
+    response->parts = NULL;
     conn->close_after = !response->keep_alive;
+    conn->requests++;
 }
 
 /* Which responses are out after `sent` bytes, and how much of the input they answer. */
@@ -104,9 +133,10 @@ static enum write_result settle_batch(struct turn *turn, struct conn *conn, size
 {
     struct batch *batch = &turn->batch;
     for (size_t i = 0; i < batch->response_count; i++) {
-        const struct batch_response *response = &batch->responses[i];
+        struct batch_response *response = &batch->responses[i];
         size_t whole = response->text_bytes + response->body_bytes;
-        if (sent < whole || response->file_bytes > 0) {
+        bool has_rest = response->file_bytes > 0 || response->parts != NULL;
+        if (sent < whole || has_rest) {
             if (sent == 0 && i > 0) {
                 return WRITE_FULL; /* not started: it is made again when there is room */
             }
@@ -117,6 +147,7 @@ static enum write_result settle_batch(struct turn *turn, struct conn *conn, size
         sent -= whole;
         *out_input_bytes = response->input_bytes;
         conn->close_after = !response->keep_alive;
+        conn->requests++;
         turn_count(&turn->counters.requests, 1);
     }
     return WRITE_DONE;
@@ -126,9 +157,10 @@ static enum write_result write_batch(struct turn *turn, struct conn *conn, size_
 {
     struct batch *batch = &turn->batch;
     const struct batch_response *last = &batch->responses[batch->response_count - 1];
+    bool has_rest = last->file_bytes > 0 || last->parts != NULL;
     struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
-    ssize_t sent = sendmsg(conn->fd, &message,
-                           MSG_NOSIGNAL | MSG_DONTWAIT | (last->file_bytes > 0 ? MSG_MORE : 0));
+    ssize_t sent =
+        sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (has_rest ? MSG_MORE : 0));
     if (sent < 0 && write_problem() == WRITE_FAILED) {
         return WRITE_FAILED;
     }
@@ -140,64 +172,145 @@ static enum write_result write_batch(struct turn *turn, struct conn *conn, size_
 
 /* ---- answering ---- */
 
-/* Appends the answer to the next request of `input`. False: there is no whole request. */
-static bool answer_one(struct turn *turn, struct slice input, size_t input_bytes)
+enum answer_result {
+    ANSWERED,
+    ANSWER_NEEDS_INPUT, /* there is no whole request */
+    ANSWER_NEEDS_BODY,  /* but the whole head of one: turn->request, turn->body */
+    ANSWER_FULL,        /* the batch has no room */
+};
+
+/* Where the body of turn->request ends: *io_bytes, the end of its head in the input, moves behind
+ * it. H1_BAD: *out_status says why. */
+static enum h1_result skip_body(struct turn *turn, struct slice behind_head, size_t *io_bytes,
+                                unsigned *out_status)
 {
-    struct response response;
-    unsigned status;
-    enum h1_result result = h1_parse(input, &turn->request, &status);
-    if (result == H1_MORE) {
-        return false;
-    }
+    size_t used;
+    h1_body_init(&turn->body, &turn->request, turn->limits->body_bytes);
+    enum h1_result result = h1_body_skip(&turn->body, behind_head, &used, out_status);
     if (result == H1_OK) {
-        respond(turn->sites, &turn->request, turn->scratch, &response);
-        input_bytes += turn->request.head_bytes;
-    } else {
-        respond_bad(status, &response);
-        input_bytes += input.count;
+        *io_bytes += used;
     }
+    return result;
+}
+
+/* Parses the next request of the input, its body included. *out_bytes is how long both are, and all
+ * of the input if nothing behind can be understood. H1_MORE: *out_has_head tells what is missing.
+ * `is_body_read`: what follows the head is not its body any more. */
+static enum h1_result take_request(struct turn *turn, struct slice input, bool is_body_read,
+                                   bool *out_has_head, size_t *out_bytes, unsigned *out_status)
+{
+    enum h1_result result = h1_parse(input, turn->limits, &turn->request, out_status);
+    const struct request *request = &turn->request;
+    *out_has_head = result == H1_OK;
+    *out_bytes = result == H1_OK ? request->head_bytes : input.count;
+    if (result != H1_OK || request->body == BODY_NONE || is_body_read) {
+        return result;
+    }
+    if (request->expects_continue) {
+        *out_bytes = input.count; /* the answer ends the connection (RFC 9110 §10.1.1) */
+        return H1_OK;
+    }
+    result = skip_body(turn, slice_after(input, request->head_bytes), out_bytes, out_status);
+    if (result == H1_BAD) {
+        *out_bytes = input.count;
+    }
+    return result;
+}
+
+/* Appends a response to the request that ends at `input_bytes`. */
+static bool add_response(struct turn *turn, struct response *response, size_t input_bytes)
+{
     if (turn->is_last) {
-        response.keep_alive = false;
+        response->keep_alive = false;
     }
-    bool added = batch_add(&turn->batch, &response, &turn->date, input_bytes);
+    bool added = batch_add(&turn->batch, response, &turn->common, input_bytes);
     if (!added && turn->batch.response_count == 0) {
         /* a stored head larger than RESPONSE_HEAD_BYTES_MAX */
-        respond_bad(500, &response);
-        added = batch_add(&turn->batch, &response, &turn->date, input_bytes);
+        respond_bad(500, response);
+        added = batch_add(&turn->batch, response, &turn->common, input_bytes);
         assert(added);
     }
     return added;
 }
 
+/* Is this the last request that the connection may make? */
+static bool is_last_request(const struct turn *turn, const struct conn *conn)
+{
+    uint64_t most = turn->limits->connection_requests;
+    return most > 0 && conn->requests + turn->batch.response_count + 1 >= most;
+}
+
+/* Appends the answer to the next request of the input, which begins at `at`. */
+static enum answer_result answer_one(struct turn *turn, struct conn *conn, struct slice input,
+                                     size_t at)
+{
+    struct response response;
+    unsigned status;
+    size_t bytes;
+    bool has_head;
+    bool is_body_read = at == 0 && conn->is_body_read;
+    enum h1_result result =
+        take_request(turn, slice_after(input, at), is_body_read, &has_head, &bytes, &status);
+    if (result == H1_MORE) {
+        return has_head ? ANSWER_NEEDS_BODY : ANSWER_NEEDS_INPUT;
+    }
+    if (result == H1_OK) {
+        const struct respond_context context = {.sites = turn->sites,
+                                                .limits = turn->limits,
+                                                .now_s = turn->common.date.seconds,
+                                                .scratch = &turn->scratch};
+        respond(&context, &turn->request, &response);
+    } else {
+        respond_bad(status, &response);
+    }
+    if (is_last_request(turn, conn)) {
+        response.keep_alive = false;
+    }
+    return add_response(turn, &response, at + bytes) ? ANSWERED : ANSWER_FULL;
+}
+
 /* Answers as many requests as fit a batch, and writes it. *out_input_bytes is how much of the input
- * is done with; *out_answered whether there was anything to answer. */
+ * is done with; *out_answer says what the next request needs, if nothing was answered. */
 static enum write_result answer_batch(struct turn *turn, struct conn *conn, struct slice input,
-                                      size_t *out_input_bytes, bool *out_answered)
+                                      size_t *out_input_bytes, enum answer_result *out_answer)
 {
     struct batch *batch = &turn->batch;
     batch_clear(batch);
     size_t at = 0;
-    while (!batch->is_full && at < input.count && answer_one(turn, slice_after(input, at), at)) {
-        at = batch->responses[batch->response_count - 1].input_bytes;
-    }
     *out_input_bytes = 0;
-    *out_answered = batch->response_count > 0;
-    conn->was_served |= *out_answered;
-    return *out_answered ? write_batch(turn, conn, out_input_bytes) : WRITE_DONE;
+    *out_answer = ANSWERED;
+    while (!batch->is_full && at < input.count && *out_answer == ANSWERED) {
+        *out_answer = answer_one(turn, conn, input, at);
+        if (*out_answer == ANSWERED) {
+            at = batch->responses[batch->response_count - 1].input_bytes;
+        }
+    }
+    if (batch->response_count == 0) {
+        return WRITE_DONE;
+    }
+    *out_answer = ANSWERED;
+    enum write_result result = write_batch(turn, conn, out_input_bytes);
+    if (*out_input_bytes > 0) {
+        conn->is_body_read = false;
+    }
+    return result;
 }
 
 /* Keeps what is left of the input; it may lie in the connection's own buffer already. */
-static void keep_input(struct turn *turn, struct conn *conn, struct slice rest)
+static void keep_input(struct conn *conn, struct slice rest)
 {
+    struct conn_buffer *kept = conn->input;
     if (rest.count == 0) {
-        conn_give_buffer(&turn->conns, &conn->input);
+        conn_buffer_drop(&conn->input);
         return;
     }
-    if (conn->input == NULL) {
-        conn->input = conn_take_buffer(&turn->conns);
+    if (kept != NULL && rest.bytes >= kept->bytes && rest.bytes < kept->bytes + kept->capacity) {
+        kept->start = (size_t)(rest.bytes - kept->bytes);
+        kept->end = kept->start + rest.count;
+        return;
     }
-    memmove(conn->input->bytes, rest.bytes, rest.count);
-    conn->input->start = 0;
+    conn_buffer_reserve(&conn->input, rest.count);
+    memcpy(conn->input->bytes, rest.bytes, rest.count);
     conn->input->end = rest.count;
 }
 
@@ -205,12 +318,21 @@ static void keep_input(struct turn *turn, struct conn *conn, struct slice rest)
  * (RFC 9112 §9.6). */
 static void linger(struct turn *turn, struct conn *conn)
 {
-    conn_give_buffer(&turn->conns, &conn->input);
+    conn_buffer_drop(&conn->input);
     if (shutdown(conn->fd, SHUT_WR) != 0 || !conn_watch(&turn->conns, conn, EPOLLIN)) {
         conn_close(&turn->conns, conn);
         return;
     }
     conn_set_state(&turn->conns, conn, CONN_LINGERING);
+}
+
+/* Goes into a state and watches for what it needs. */
+static void go_on(struct turn *turn, struct conn *conn, enum conn_state state, uint32_t events)
+{
+    conn_set_state(&turn->conns, conn, state);
+    if (!conn_watch(&turn->conns, conn, events)) {
+        conn_close(&turn->conns, conn);
+    }
 }
 
 /* Line ends behind a request, which some clients send, begin no other (RFC 9112 §2.2): a connection
@@ -223,35 +345,59 @@ static struct slice without_empty_lines(struct slice input)
     return input;
 }
 
+/* What was written, or could not be, decides what the connection does next. */
+static void settle(struct turn *turn, struct conn *conn, enum write_result result,
+                   enum answer_result answer, struct slice input)
+{
+    if (result == WRITE_FAILED) {
+        conn_close(&turn->conns, conn);
+    } else if (result == WRITE_FULL) {
+        keep_input(conn, input);
+        go_on(turn, conn, CONN_WRITING, EPOLLOUT);
+    } else if (conn->close_after) {
+        linger(turn, conn);
+    } else if (answer == ANSWER_NEEDS_BODY) {
+        keep_input(conn, (struct slice){input.bytes, turn->request.head_bytes});
+        conn->input->body = turn->body;
+        go_on(turn, conn, CONN_BODY, EPOLLIN);
+    } else {
+        input = without_empty_lines(input);
+        keep_input(conn, input);
+        go_on(turn, conn, input.count > 0 ? CONN_HEAD : CONN_IDLE, EPOLLIN);
+    }
+}
+
 /* Serves the input until it is used up, incomplete, or the socket is full. */
 static void serve_input(struct turn *turn, struct conn *conn, struct slice input)
 {
     enum write_result result = WRITE_DONE;
-    bool answered = true;
-    while (result == WRITE_DONE && answered && input.count > 0 && !conn->close_after) {
+    enum answer_result answer = ANSWERED;
+    bool has_answered = false;
+    while (result == WRITE_DONE && answer == ANSWERED && input.count > 0 && !conn->close_after) {
         size_t done;
-        result = answer_batch(turn, conn, input, &done, &answered);
+        result = answer_batch(turn, conn, input, &done, &answer);
         input = slice_after(input, done);
+        has_answered |= done > 0;
     }
-    if (result == WRITE_FAILED) {
-        conn_close(&turn->conns, conn);
-    } else if (result == WRITE_FULL) {
-        keep_input(turn, conn, input);
-        conn_set_state(&turn->conns, conn, CONN_WRITING);
-        if (!conn_watch(&turn->conns, conn, EPOLLOUT)) {
-            conn_close(&turn->conns, conn);
-        }
-    } else if (conn->close_after) {
-        linger(turn, conn);
-    } else {
-        input = without_empty_lines(input);
-        keep_input(turn, conn, input);
-        conn_set_state(&turn->conns, conn, input.count > 0 ? CONN_HEAD : CONN_IDLE);
-        if (!conn_watch(&turn->conns, conn, EPOLLIN)) {
-            conn_close(&turn->conns, conn);
-        }
+    if (has_answered && conn->state == CONN_HEAD) {
+        conn_set_state(&turn->conns, conn, CONN_IDLE); /* the next head has its own time */
     }
+    settle(turn, conn, result, answer, input);
 }
+
+/* The answer to what is no request, or does not come to its end. */
+static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
+{
+    struct response response;
+    size_t done;
+    respond_bad(status, &response);
+    batch_clear(&turn->batch);
+    (void)add_response(turn, &response, 0);
+    enum write_result result = write_batch(turn, conn, &done);
+    settle(turn, conn, result, ANSWERED, (struct slice){"", 0});
+}
+
+/* ---- reading ---- */
 
 static struct slice kept_input(const struct conn *conn)
 {
@@ -262,27 +408,129 @@ static struct slice kept_input(const struct conn *conn)
                           conn->input->end - conn->input->start};
 }
 
+/* A client that a load balancer speaks for: counted as itself from here on. */
+static bool set_client(struct turn *turn, struct conn *conn, const struct ip_address *client)
+{
+    if (!admission_move(turn->conns.admission, &conn->address, client)) {
+        return false;
+    }
+    conn->address = *client;
+    return true;
+}
+
+/* The PROXY header that this peer has to begin with. True: what is behind it is HTTP. */
+static bool take_proxy_header(struct turn *turn, struct conn *conn, struct slice *io_input)
+{
+    size_t bytes;
+    struct ip_address client = conn->address;
+    enum proxy_header_result result = proxy_header_parse(*io_input, &bytes, &client);
+    if (result == PROXY_HEADER_MORE) {
+        keep_input(conn, *io_input);
+        go_on(turn, conn, CONN_HEAD, EPOLLIN);
+        return false;
+    }
+    if (result == PROXY_HEADER_BAD || !set_client(turn, conn, &client)) {
+        conn_close(&turn->conns, conn);
+        return false;
+    }
+    conn->wants_proxy = false;
+    *io_input = slice_after(*io_input, bytes);
+    if (io_input->count == 0) {
+        conn_buffer_drop(&conn->input);
+        go_on(turn, conn, CONN_NEW, EPOLLIN);
+    }
+    return io_input->count > 0;
+}
+
+/* Nothing can have changed by bytes without a line end, but that there are too many: so that a
+ * client that sends byte by byte does not have its head parsed each time. */
+static bool may_be_whole(const struct conn_buffer *kept, size_t before)
+{
+    enum { STRIDE_BYTES = 1024 };
+    return memchr(kept->bytes + before, '\n', kept->end - before) != NULL ||
+           (kept->end - kept->start) / STRIDE_BYTES != (before - kept->start) / STRIDE_BYTES;
+}
+
+static ssize_t receive(struct turn *turn, struct conn *conn, char *into, size_t capacity)
+{
+    ssize_t got = recv(conn->fd, into, capacity, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        conn_close(&turn->conns, conn);
+        return 0;
+    }
+    return got < 0 ? 0 : got;
+}
+
+static void read_head(struct turn *turn, struct conn *conn)
+{
+    if (conn->input == NULL) {
+        ssize_t got = receive(turn, conn, turn->input, sizeof turn->input);
+        struct slice input = {turn->input, (size_t)got};
+        if (got > 0 && (!conn->wants_proxy || take_proxy_header(turn, conn, &input))) {
+            serve_input(turn, conn, input);
+        }
+        return;
+    }
+    struct conn_buffer *kept = conn->input;
+    if (kept->end == kept->capacity) {
+        conn_buffer_reserve(&conn->input, 2 * (kept->end - kept->start));
+        kept = conn->input;
+    }
+    size_t before = kept->end;
+    ssize_t got = receive(turn, conn, kept->bytes + before, kept->capacity - before);
+    if (got == 0) {
+        return;
+    }
+    kept->end += (size_t)got;
+    struct slice input = kept_input(conn);
+    if (conn->wants_proxy ? take_proxy_header(turn, conn, &input) : may_be_whole(kept, before)) {
+        serve_input(turn, conn, input);
+    }
+}
+
+/* More of the body of the request whose head is kept. Behind its end, the head and what follows the
+ * body are the input. */
+static void read_body(struct turn *turn, struct conn *conn)
+{
+    ssize_t got = receive(turn, conn, turn->input, sizeof turn->input);
+    if (got == 0) {
+        return;
+    }
+    size_t used;
+    unsigned status;
+    conn_moved(conn, (uint64_t)got);
+    struct slice input = {turn->input, (size_t)got};
+    switch (h1_body_skip(&conn->input->body, input, &used, &status)) {
+    case H1_MORE:
+        break;
+    case H1_BAD:
+        answer_bad(turn, conn, status);
+        break;
+    case H1_OK: {
+        struct slice rest = slice_after(input, used);
+        size_t head = conn->input->end - conn->input->start;
+        conn_buffer_reserve(&conn->input, head + rest.count);
+        memcpy(conn->input->bytes + head, rest.bytes, rest.count);
+        conn->input->end = head + rest.count;
+        conn->is_body_read = true;
+        serve_input(turn, conn, kept_input(conn));
+        break;
+    }
+    }
+}
+
 static void on_readable(struct turn *turn, struct conn *conn)
 {
-    struct conn_buffer *kept = conn->input;
-    char *into = kept != NULL ? kept->bytes + kept->end : turn->input;
-    size_t capacity = kept != NULL ? sizeof kept->bytes - kept->end : sizeof turn->input;
-    ssize_t got = recv(conn->fd, into, capacity, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (got <= 0) {
-        conn_close(&turn->conns, conn);
-        return;
-    }
-    if (conn->state == CONN_LINGERING) {
-        return; /* discarded */
-    }
-    if (kept != NULL) {
-        kept->end += (size_t)got;
-        serve_input(turn, conn, kept_input(conn));
-    } else {
-        serve_input(turn, conn, (struct slice){turn->input, (size_t)got});
+    switch (conn->state) {
+    case CONN_BODY:
+        read_body(turn, conn);
+        break;
+    case CONN_LINGERING: /* dropped */
+        conn_moved(conn, (uint64_t)receive(turn, conn, turn->input, sizeof turn->input));
+        break;
+    default:
+        read_head(turn, conn);
+        break;
     }
 }
 
@@ -311,4 +559,40 @@ void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events)
     } else {
         on_readable(turn, conn);
     }
+}
+
+void h1_session_expired(struct turn *turn, struct conn *conn)
+{
+    struct conn_pool *pool = &turn->conns;
+    switch (conn->state) {
+    case CONN_HEAD:
+        if (!conn->wants_proxy) {
+            answer_bad(turn, conn, 408);
+            return;
+        }
+        break;
+    case CONN_BODY:
+        if (conn_is_too_slow(pool, conn)) {
+            answer_bad(turn, conn, 408);
+        } else {
+            conn_restart_window(pool, conn);
+        }
+        return;
+    case CONN_WRITING:
+        if (!conn_is_too_slow(pool, conn)) {
+            conn_restart_window(pool, conn);
+            return;
+        }
+        break;
+    case CONN_LINGERING:
+        if (conn->linger_turns < LINGER_TURNS_MAX && conn_is_moving(conn)) {
+            conn->linger_turns++;
+            conn_restart_window(pool, conn);
+            return;
+        }
+        break;
+    default: /* between two requests, or before the first: nobody waits for an answer */
+        break;
+    }
+    conn_close(pool, conn);
 }

@@ -9,4 +9,8 @@
  */
 void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events);
 
+/* The connection's time in its state is up: answers 408 where a request was begun (RFC 9110
+ * §15.5.9), grants more time to what moves, closes the rest. */
+void h1_session_expired(struct turn *turn, struct conn *conn);
+
 #endif

@@ -1,15 +1,18 @@
 #include "net/listener.h"
 
 #include "common/mem.h"
+#include "net/unix_socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Splits at the last colon outside brackets; the brackets go. Without a colon it is all port. */
@@ -64,8 +67,25 @@ static bool has_ipv6(void)
     return fd >= 0;
 }
 
+static int parse_unix(const char *path, struct listen_address *out_address, struct error *error)
+{
+    struct listen_address address = {.socket_address_bytes = sizeof(struct sockaddr_un)};
+    struct sockaddr_un *un = (void *)&address.socket_address;
+    if (*path == '\0' || strlen(path) >= sizeof un->sun_path) {
+        return error_set(error, ERR_USAGE, "unix:%s: not a path of 1 to %zu bytes", path,
+                         sizeof un->sun_path - 1);
+    }
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, strlen(path));
+    *out_address = address;
+    return 0;
+}
+
 int listen_address_parse(const char *text, struct listen_address *out_address, struct error *error)
 {
+    if (strncmp(text, "unix:", 5) == 0) {
+        return parse_unix(text + 5, out_address, error);
+    }
     char *copy = mem_string(text, strlen(text));
     const char *host;
     const char *port;
@@ -96,10 +116,24 @@ int listen_address_parse(const char *text, struct listen_address *out_address, s
     return status;
 }
 
+static const char *unix_path(const struct listen_address *address)
+{
+    return ((const struct sockaddr_un *)(const void *)&address->socket_address)->sun_path;
+}
+
+void listen_address_remove(const struct listen_address *address)
+{
+    if (address->socket_address.ss_family == AF_UNIX) {
+        unlink(unix_path(address));
+    }
+}
+
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    if (address->socket_address.ss_family == AF_INET6) {
+    if (address->socket_address.ss_family == AF_UNIX) {
+        snprintf(out, ADDRESS_TEXT_BYTES, "unix:%s", unix_path(address));
+    } else if (address->socket_address.ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const void *)&address->socket_address;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
         snprintf(out, ADDRESS_TEXT_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
@@ -171,21 +205,47 @@ static int open_all(struct listen_address *address, int *fds, size_t count)
     return 0;
 }
 
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
+/* SO_REUSEPORT does not spread connections to a Unix socket: there is one, and as many descriptors
+ * of it as there are workers. */
+static int open_shared(const struct listen_address *address, int *fds, size_t count,
+                       struct error *error)
+{
+    int status =
+        unix_socket_listen(unix_path(address), address->socket_mode, SOMAXCONN, &fds[0], error);
+    for (size_t i = 1; status == 0 && i < count; i++) {
+        fds[i] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+        if (fds[i] < 0) {
+            status = error_set(error, -errno, "%s: %s", unix_path(address), strerror(errno));
+            close_all(fds, count);
+            listen_address_remove(address);
+        }
+    }
+    return status;
+}
+
 int listen_open(struct listen_address *address, int *fds, size_t count, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
         fds[i] = -1;
+    }
+    if (address->socket_address.ss_family == AF_UNIX) {
+        return open_shared(address, fds, count, error);
     }
     struct listen_address wanted = *address;
     if (open_all(address, fds, count) == 0) {
         return 0;
     }
     int number = errno;
-    for (size_t i = 0; i < count; i++) {
-        if (fds[i] >= 0) {
-            close(fds[i]);
-        }
-    }
+    close_all(fds, count);
     char text[ADDRESS_TEXT_BYTES];
     listen_address_text(&wanted, text);
     return error_set(error, -number, "%s: %s", text, strerror(number));

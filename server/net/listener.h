@@ -7,27 +7,33 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-enum { ADDRESS_TEXT_BYTES = 96 };
+enum { ADDRESS_TEXT_BYTES = 128 };
 
 struct listen_address {
     struct sockaddr_storage socket_address;
     socklen_t socket_address_bytes;
     bool is_dual_stack; /* ":80": all addresses, IPv6 and IPv4 */
+    mode_t socket_mode; /* of a Unix socket; set by the caller before listen_open() */
 };
 
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses), "8080" (the port, on
- * the loopback). Port 0 lets the system choose. ERR_USAGE with a sentence. */
+ * the loopback), "unix:/run/cairn.sock". Port 0 lets the system choose. ERR_USAGE with a sentence.
+ */
 int listen_address_parse(const char *text, struct listen_address *out_address,
                          struct error *error) CAIRN_MUST_CHECK;
 
 /* Opens one listening socket per worker on the same address (SO_REUSEPORT: the kernel spreads
- * connections over them), non-blocking. An address that another process listens on is refused,
- * which SO_REUSEPORT alone would not do. With port 0, all get the port that the first one got, and
- * *address is set to it. The caller closes the `count` descriptors; on failure none is open. */
+ * connections over them; a Unix socket is one that they share), non-blocking. An address that
+ * another process listens on is refused, which SO_REUSEPORT alone would not do. With port 0, all
+ * get the port that the first one got, and *address is set to it. The caller closes the `count`
+ * descriptors; on failure none is open. */
 int listen_open(struct listen_address *address, int *fds, size_t count,
                 struct error *error) CAIRN_MUST_CHECK;
 
-/* "127.0.0.1:40123", "[::1]:80": to be put behind "http://". */
+/* "127.0.0.1:40123", "[::1]:80": to be put behind "http://"; or "unix:/run/cairn.sock". */
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES]);
+
+/* Removes a Unix socket from its folder; does nothing for other addresses. */
+void listen_address_remove(const struct listen_address *address);
 
 #endif

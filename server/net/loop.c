@@ -4,6 +4,7 @@
 #include "net/h1_session.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,14 +15,14 @@
 enum { EVENTS_PER_TURN = 256 };
 
 struct listener_source {
-    enum source_kind kind; /* SOURCE_LISTENER */
+    uint8_t kind; /* SOURCE_LISTENER */
     int fd;
 };
 
 struct loop {
     int epoll_fd;
     int wake_fd;
-    enum source_kind wake_source;
+    uint8_t wake_source;
     struct listener_source *listeners;
     size_t listener_count;
     struct publication *publication;
@@ -59,17 +60,51 @@ static void wake_listeners(struct loop *loop)
     }
 }
 
+static struct ip_address peer_address(const struct sockaddr_storage *peer)
+{
+    struct ip_address address = {0};
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)peer;
+        memset(address.bytes + 10, 0xff, 2);
+        memcpy(address.bytes + 12, &in->sin_addr, 4);
+    } else if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)peer;
+        memcpy(address.bytes, &in6->sin6_addr, IP_ADDRESS_BYTES);
+    }
+    return address;
+}
+
+/* A new connection is taken, unless its client has its share already, or there are as many as there
+ * may be and none of this worker's can be given up for it. */
+static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer)
+{
+    struct turn *turn = &loop->turn;
+    struct ip_address address = peer_address(peer);
+    enum admission_result result = admission_enter(turn->conns.admission, &address);
+    if (result == ADMISSION_FULL && conn_shed(&turn->conns)) {
+        result = admission_enter(turn->conns.admission, &address);
+    }
+    if (result != ADMITTED) {
+        close(fd);
+        return;
+    }
+    turn_count(&turn->counters.accepted, 1);
+    conn_open(&turn->conns, fd, &address, address_list_has(turn->proxy_from, &address));
+}
+
 static void on_listener(struct loop *loop, const struct listener_source *listener)
 {
     for (int i = 0; i < TURN_ACCEPTS_MAX; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+        socklen_t peer_bytes = sizeof peer;
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &peer_bytes,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            turn_count(&loop->turn.counters.accepted, 1);
-            conn_open(&loop->turn.conns, fd);
+            admit(loop, fd, &peer);
             continue;
         }
         bool is_out_of_descriptors = errno == EMFILE || errno == ENFILE;
-        if (is_out_of_descriptors && conn_shed_idle(&loop->turn.conns)) {
+        if (is_out_of_descriptors && conn_shed(&loop->turn.conns)) {
             continue;
         }
         if (is_out_of_descriptors) {
@@ -100,7 +135,7 @@ static void read_clocks(struct loop *loop)
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     loop->turn.conns.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    date_line_set(&loop->turn.date, now.tv_sec);
+    date_line_set(&loop->turn.common.date, now.tv_sec);
 }
 
 /* How long the loop may sleep. */
@@ -126,7 +161,7 @@ static void begin_drain(struct loop *loop)
 
 static void dispatch(struct loop *loop, const struct epoll_event *event)
 {
-    const enum source_kind *kind = event->data.ptr;
+    const uint8_t *kind = event->data.ptr;
     uint64_t ignored;
     switch (*kind) {
     case SOURCE_CONN:
@@ -146,6 +181,14 @@ static void refresh(struct loop *loop)
     loop->turn.sites = publication_refresh(loop->publication, &loop->subscriber, loop->turn.sites);
 }
 
+static void close_expired(struct loop *loop)
+{
+    struct conn *conn;
+    while ((conn = conn_expired(&loop->turn.conns)) != NULL) {
+        h1_session_expired(&loop->turn, conn);
+    }
+}
+
 static void turn(struct loop *loop, int sleep)
 {
     struct epoll_event events[EVENTS_PER_TURN];
@@ -158,7 +201,7 @@ static void turn(struct loop *loop, int sleep)
     for (int i = 0; i < ready; i++) {
         dispatch(loop, &events[i]);
     }
-    conn_close_expired(&loop->turn.conns);
+    close_expired(loop);
     conn_recycle(&loop->turn.conns);
     wake_listeners(loop);
 }
@@ -239,15 +282,19 @@ static int set_up(struct loop *loop)
     return 0;
 }
 
-int loop_new(const int *listener_fds, size_t listener_count, struct publication *publication,
+int loop_new(const int *listener_fds, size_t listener_count, const struct loop_settings *settings,
              struct loop **out_loop, struct error *error)
 {
     /* the subscriber wants its own cache line */
     struct loop *loop = mem_aligned(_Alignof(struct loop), sizeof *loop);
     loop->epoll_fd = -1;
     loop->wake_fd = -1;
-    loop->turn.date.seconds = -1;
-    loop->publication = publication;
+    loop->turn.common = (struct head_common){.date.seconds = -1, .added = settings->added_fields};
+    loop->turn.limits = &settings->limits;
+    loop->turn.proxy_from = &settings->proxy_from;
+    loop->turn.conns.limits = &settings->limits;
+    loop->turn.conns.admission = settings->admission;
+    loop->publication = settings->publication;
     loop->listener_count = listener_count;
     loop->listeners = mem_zeroed(listener_count, sizeof *loop->listeners);
     for (size_t i = 0; i < listener_count; i++) {
@@ -258,7 +305,7 @@ int loop_new(const int *listener_fds, size_t listener_count, struct publication 
         loop_free(loop);
         return error_set(error, status, "event loop: %s", error_name(status));
     }
-    publication_subscribe(publication, &loop->subscriber, loop->wake_fd);
+    publication_subscribe(loop->publication, &loop->subscriber, loop->wake_fd);
     *out_loop = loop;
     return 0;
 }

@@ -5,12 +5,22 @@
 #define CAIRN_NET_LOOP_H
 
 #include "common/error.h"
+#include "net/admission.h"
 #include "site/publication.h"
 
 struct loop;
 
+/* What all loops of a process share; stays with the caller, for as long as there are loops. */
+struct loop_settings {
+    struct publication *publication;
+    struct admission *admission;
+    struct limits limits;
+    struct slice added_fields;      /* complete lines, for every response */
+    struct address_list proxy_from; /* peers that begin with a PROXY header */
+};
+
 /* Takes over `listener_count` listening sockets. On failure they are closed. */
-int loop_new(const int *listener_fds, size_t listener_count, struct publication *publication,
+int loop_new(const int *listener_fds, size_t listener_count, const struct loop_settings *settings,
              struct loop **out_loop, struct error *error) CAIRN_MUST_CHECK;
 void loop_free(struct loop *loop); /* takes NULL */
 

@@ -3,6 +3,7 @@
 #ifndef CAIRN_NET_TURN_H
 #define CAIRN_NET_TURN_H
 
+#include "http/respond.h"
 #include "net/batch.h"
 #include "net/conn.h"
 
@@ -15,14 +16,17 @@ struct turn_counters {
 
 struct turn {
     const struct site_list *sites;
-    struct date_line date;
+    const struct limits *limits;           /* borrowed */
+    const struct address_list *proxy_from; /* borrowed: who begins with a PROXY header */
+    struct head_common common;
     bool is_last; /* the worker ends: connections are closed after their next answer */
     struct conn_pool conns;
     struct turn_counters counters;
     struct request request;
     struct batch batch;
-    char input[REQUEST_HEAD_BYTES_MAX];
-    char scratch[RESPONSE_SCRATCH_BYTES];
+    struct h1_body body; /* of the request that the last batch ended before, if it needs more */
+    char input[READ_BYTES];
+    struct response_scratch scratch;
 };
 
 /* Adds to a counter that only this thread writes: no locked instruction. */

@@ -23,6 +23,7 @@ static void site_free(struct site *site)
     index_close(site->index);
     archive_unref(site->archive);
     free(site->index_path);
+    mount_fini(&site->mount);
     free(site);
 }
 
@@ -46,7 +47,7 @@ void undertaker_fini(struct undertaker *undertaker)
 }
 
 struct site *site_new(struct undertaker *undertaker, struct index *index, struct archive *archive,
-                      char *index_path, uint64_t id, int64_t loaded_s)
+                      char *index_path, struct mount mount, uint64_t id, int64_t loaded_s)
 {
     struct site *site = mem_zeroed(1, sizeof *site);
     atomic_init(&site->references, 1);
@@ -54,6 +55,7 @@ struct site *site_new(struct undertaker *undertaker, struct index *index, struct
     site->index = index;
     site->archive = archive;
     site->index_path = index_path;
+    site->mount = mount;
     site->loaded_s = loaded_s;
     site->undertaker = undertaker;
     return site;

@@ -5,6 +5,7 @@
 #define CAIRN_SITE_SITE_H
 
 #include "common/release.h"
+#include "site/mount.h"
 
 #include <stdatomic.h>
 
@@ -20,6 +21,7 @@ struct site {
     struct index *index;
     struct archive *archive;
     char *index_path; /* absolute, links followed */
+    struct mount mount;
     int64_t loaded_s; /* Unix time */
     struct undertaker *undertaker;
     struct site *next_dead;
@@ -29,9 +31,10 @@ int undertaker_init(struct undertaker *undertaker, struct error *error) CAIRN_MU
 void undertaker_bury(struct undertaker *undertaker); /* unmaps and frees what is dead */
 void undertaker_fini(struct undertaker *undertaker);
 
-/* Takes over the index, one reference to the archive, and the path. One reference, the caller's. */
+/* Takes over the index, one reference to the archive, the path, and the mount. One reference, the
+ * caller's. */
 struct site *site_new(struct undertaker *undertaker, struct index *index, struct archive *archive,
-                      char *index_path, uint64_t id, int64_t loaded_s);
+                      char *index_path, struct mount mount, uint64_t id, int64_t loaded_s);
 
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site); /* takes NULL */

@@ -18,28 +18,216 @@ bool site_is_same_release(const struct site *a, const struct site *b)
            a->archive->device == b->archive->device && a->archive->inode == b->archive->inode;
 }
 
-struct site_list *site_list_with(const struct site_list *old, struct site *site, size_t retain)
+static bool is_same_mount(const struct mount *a, const struct mount *b)
 {
-    struct site_list *list = mem_zeroed(1, sizeof *list + (old->count + 1) * sizeof(struct site *));
-    list->generation = old->generation + 1;
-    list->sites[list->count++] = site;
-    for (size_t i = 0; i < old->count && list->count < retain; i++) {
-        if (!site_is_same_release(old->sites[i], site)) {
-            list->sites[list->count++] = site_ref(old->sites[i]);
+    bool is_same = a->host_count == b->host_count && strcmp(a->prefix, b->prefix) == 0;
+    for (size_t i = 0; is_same && i < a->host_count; i++) {
+        is_same = strcmp(a->hosts[i], b->hosts[i]) == 0;
+    }
+    return is_same;
+}
+
+/* ---- building ---- */
+
+static struct site_host *host_of(struct site_list *list, struct slice name)
+{
+    for (size_t i = 0; i < list->host_count; i++) {
+        if (slice_equal(list->hosts[i].name, name)) {
+            return &list->hosts[i];
         }
     }
+    list->hosts = mem_resize(list->hosts, list->host_count + 1, sizeof *list->hosts);
+    list->hosts[list->host_count] = (struct site_host){.name = name};
+    return &list->hosts[list->host_count++];
+}
+
+static struct site_stack *stack_of(struct site_host *host, const struct mount *mount)
+{
+    struct slice prefix = slice_of_string(mount->prefix);
+    for (size_t i = 0; i < host->stack_count; i++) {
+        if (slice_equal(host->stacks[i].prefix, prefix)) {
+            return &host->stacks[i];
+        }
+    }
+    host->stacks = mem_resize(host->stacks, host->stack_count + 1, sizeof *host->stacks);
+    host->stacks[host->stack_count] =
+        (struct site_stack){.prefix = prefix, .prefix_url = slice_of_string(mount->prefix_url)};
+    return &host->stacks[host->stack_count++];
+}
+
+/* Puts a site under those of its hosts that have room below the newer ones. Takes over a reference.
+ * The first site of a host and of a stack is always kept, so that their names, which are its,
+ * live as long as they do. */
+static void add_site(struct site_list *list, struct site *site, size_t retain)
+{
+    bool is_kept = false;
+    for (size_t i = 0; i < site->mount.host_count; i++) {
+        struct site_host *host = host_of(list, slice_of_string(site->mount.hosts[i]));
+        struct site_stack *stack = stack_of(host, &site->mount);
+        if (stack->count < retain || stack->count == 0) {
+            stack->sites = mem_resize(stack->sites, stack->count + 1, sizeof(struct site *));
+            stack->sites[stack->count++] = site;
+            is_kept = true;
+        }
+    }
+    if (is_kept) {
+        list->sites[list->count++] = site;
+    } else {
+        site_unref(site);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct slice x = ((const struct site_host *)a)->name;
+    const struct slice y = ((const struct site_host *)b)->name;
+    size_t least = x.count < y.count ? x.count : y.count;
+    int order = least == 0 ? 0 : memcmp(x.bytes, y.bytes, least);
+    return order != 0 ? order : (x.count > y.count) - (x.count < y.count);
+}
+
+static int by_prefix_length(const void *a, const void *b)
+{
+    size_t x = ((const struct site_stack *)a)->prefix.count;
+    size_t y = ((const struct site_stack *)b)->prefix.count;
+    return (y > x) - (y < x);
+}
+
+static void finish(struct site_list *list)
+{
+    qsort(list->hosts, list->host_count, sizeof *list->hosts,
+          by_name); /* at least that of the top */
+    for (size_t i = 0; i < list->host_count; i++) {
+        qsort(list->hosts[i].stacks, list->hosts[i].stack_count, sizeof *list->hosts[i].stacks,
+              by_prefix_length);
+    }
+    if (list->host_count == 1 && list->hosts[0].name.count == 0 &&
+        list->hosts[0].stack_count == 1 && list->hosts[0].stacks[0].prefix.count == 0) {
+        list->only = &list->hosts[0].stacks[0];
+    }
+}
+
+struct site_list *site_list_with(const struct site_list *old, struct site *site, size_t retain)
+{
+    struct site_list *list = mem_zeroed(1, sizeof *list);
+    list->generation = old->generation + 1;
+    list->sites = mem_zeroed(old->count + 1, sizeof(struct site *));
+    add_site(list, site, retain);
+    for (size_t i = 0; i < old->count; i++) {
+        if (!site_is_same_release(old->sites[i], site) ||
+            !is_same_mount(&old->sites[i]->mount, &site->mount)) {
+            add_site(list, site_ref(old->sites[i]), retain);
+        }
+    }
+    finish(list);
     return list;
 }
 
 void site_list_free(struct site_list *list)
 {
-    if (list != NULL) {
-        for (size_t i = 0; i < list->count; i++) {
-            site_unref(list->sites[i]);
-        }
-        free(list);
+    if (list == NULL) {
+        return;
     }
+    for (size_t i = 0; i < list->host_count; i++) {
+        for (size_t j = 0; j < list->hosts[i].stack_count; j++) {
+            free(list->hosts[i].stacks[j].sites);
+        }
+        free(list->hosts[i].stacks);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        site_unref(list->sites[i]);
+    }
+    free(list->hosts);
+    free(list->sites);
+    free(list);
 }
+
+const struct site *site_list_of_archive(const struct site_list *list, const struct archive *archive)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->sites[i]->archive->device == archive->device &&
+            list->sites[i]->archive->inode == archive->inode) {
+            return list->sites[i];
+        }
+    }
+    return NULL;
+}
+
+const struct site *site_list_same(const struct site_list *list, const struct site *site)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (site_is_same_release(list->sites[i], site)) {
+            return list->sites[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- hosts and prefixes ---- */
+
+static const struct site_host *find_host(const struct site_list *list, struct slice name)
+{
+    const struct site_host key = {.name = name};
+    if (list->host_count == 0) {
+        return NULL;
+    }
+    return bsearch(&key, list->hosts, list->host_count, sizeof *list->hosts, by_name);
+}
+
+/* "/docs" covers "/docs" and "/docs/...", not "/docsify". */
+static bool covers(struct slice prefix, struct slice path)
+{
+    return slice_starts_with(path, prefix) &&
+           (path.count == prefix.count || prefix.count == 0 || path.bytes[prefix.count] == '/');
+}
+
+static const struct site_stack *find_stack(const struct site_list *list, struct slice name,
+                                           struct slice path, bool *is_host_known)
+{
+    const struct site_host *host = find_host(list, name);
+    *is_host_known |= host != NULL;
+    for (size_t i = 0; host != NULL && i < host->stack_count; i++) {
+        if (covers(host->stacks[i].prefix, path)) {
+            return &host->stacks[i];
+        }
+    }
+    return NULL;
+}
+
+const struct site_stack *site_list_stack(const struct site_list *list, struct slice host,
+                                         struct slice path, bool *out_is_host_known)
+{
+    *out_is_host_known = false;
+    const struct site_stack *stack = NULL;
+    if (host.count > 0) {
+        stack = find_stack(list, host, path, out_is_host_known);
+    }
+    for (size_t i = 1; stack == NULL && i < host.count; i++) {
+        if (host.bytes[i] == '.') {
+            stack = find_stack(list, slice_after(host, i), path, out_is_host_known);
+        }
+    }
+    return stack != NULL ? stack : find_stack(list, SLICE(""), path, out_is_host_known);
+}
+
+bool site_list_has_on_top(const struct site_list *list, const struct site *site)
+{
+    for (size_t i = 0; i < site->mount.host_count; i++) {
+        struct slice prefix = slice_of_string(site->mount.prefix);
+        const struct site_host *host = find_host(list, slice_of_string(site->mount.hosts[i]));
+        bool has = false;
+        for (size_t j = 0; host != NULL && j < host->stack_count; j++) {
+            has |= slice_equal(host->stacks[j].prefix, prefix) &&
+                   site_is_same_release(host->stacks[j].sites[0], site);
+        }
+        if (!has) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- paths ---- */
 
 static const struct index_entry *page_at(const struct index *index, struct slice path)
 {
@@ -64,11 +252,11 @@ static size_t folder_bytes(struct slice path, uint32_t depth)
 
 /* The sites that may name the page: the newest ones down to the first snapshot, which describes the
  * whole site. */
-static size_t visible_count(const struct site_list *list)
+static size_t visible_count(const struct site_stack *stack)
 {
     size_t count = 0;
-    while (count < list->count) {
-        if ((list->sites[count++]->index->flags & INDEX_OVERLAY) == 0) {
+    while (count < stack->count) {
+        if ((stack->sites[count++]->index->flags & INDEX_OVERLAY) == 0) {
             break;
         }
     }
@@ -76,13 +264,13 @@ static size_t visible_count(const struct site_list *list)
 }
 
 /* The nearest 404.html, walking up from the path; not the one of the root. */
-static bool find_nested_page(const struct site_list *list, size_t visible, struct slice path,
+static bool find_nested_page(const struct site_stack *stack, size_t visible, struct slice path,
                              struct site_match *match)
 {
     static const char name[] = "404.html";
     uint32_t deepest = 0;
     for (size_t i = 0; i < visible; i++) {
-        uint32_t depth = list->sites[i]->index->not_found_depth;
+        uint32_t depth = stack->sites[i]->index->not_found_depth;
         deepest = depth > deepest ? depth : deepest;
     }
     char key[PATH_BYTES_MAX];
@@ -94,7 +282,7 @@ static bool find_nested_page(const struct site_list *list, size_t visible, struc
         memcpy(key, path.bytes, count);
         memcpy(key + count, name, sizeof name - 1);
         for (size_t i = 0; i < visible; i++) {
-            match->site = list->sites[i];
+            match->site = stack->sites[i];
             match->not_found_page =
                 page_at(match->site->index, (struct slice){key, count + sizeof name - 1});
             if (match->not_found_page != NULL) {
@@ -105,16 +293,16 @@ static bool find_nested_page(const struct site_list *list, size_t visible, struc
     return false;
 }
 
-static struct site_match missing(const struct site_list *list, struct slice path, unsigned status)
+static struct site_match missing(const struct site_stack *stack, struct slice path, unsigned status)
 {
     struct site_match match = {.missing_status = status};
-    size_t visible = visible_count(list);
-    if (find_nested_page(list, visible, path, &match)) {
+    size_t visible = visible_count(stack);
+    if (find_nested_page(stack, visible, path, &match)) {
         return match;
     }
     for (size_t i = 0; i < visible && match.not_found_page == NULL; i++) {
-        const struct index *index = list->sites[i]->index;
-        match.site = list->sites[i];
+        const struct index *index = stack->sites[i]->index;
+        match.site = stack->sites[i];
         if (index->not_found_entry != 0) { /* 1 + position, checked at load */
             match.not_found_page = &index->entries[index->not_found_entry - 1];
         }
@@ -122,23 +310,23 @@ static struct site_match missing(const struct site_list *list, struct slice path
     return match;
 }
 
-struct site_match site_list_find(const struct site_list *list, struct slice path)
+struct site_match site_stack_find(const struct site_stack *stack, struct slice path)
 {
     struct hash128 hash = hash128(path.bytes, path.count);
     bool is_hidden = false; /* a newer snapshot lacks the path */
-    for (size_t i = 0; i < list->count; i++) {
-        struct site *site = list->sites[i];
+    for (size_t i = 0; i < stack->count; i++) {
+        struct site *site = stack->sites[i];
         if (is_hidden && site->index->immutable_count == 0) {
             continue;
         }
         const struct index_entry *entry = index_find(site->index, &hash, path);
         if (entry != NULL && entry->kind == ENTRY_TOMBSTONE) {
-            return missing(list, path, entry->status);
+            return missing(stack, path, entry->status);
         }
         if (entry != NULL && (!is_hidden || (entry->flags & ENTRY_IMMUTABLE) != 0)) {
             return (struct site_match){.site = site, .entry = entry};
         }
         is_hidden |= (site->index->flags & INDEX_OVERLAY) == 0;
     }
-    return missing(list, path, 404);
+    return missing(stack, path, 404);
 }

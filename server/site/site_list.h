@@ -1,14 +1,33 @@
-/* The list of sites: an immutable array, newest first, and the rule by which a path is looked for
- * in it. Built by the control thread, read by all (publication.h says how it reaches them). */
+/* The list of sites: immutable, newest first, and the rules by which a host's site and a path are
+ * looked for in it. Built by the control thread, read by all (publication.h says how it reaches
+ * them). */
 #ifndef CAIRN_SITE_SITE_LIST_H
 #define CAIRN_SITE_SITE_LIST_H
 
 #include "site/site.h"
 
+/* The releases that answer for one host below one prefix, newest first. */
+struct site_stack {
+    struct slice prefix;     /* canonical, "/docs"; empty: the root */
+    struct slice prefix_url; /* the same, percent-encoded */
+    size_t count;
+    struct site **sites; /* borrowed from the list */
+};
+
+/* What there is for one host. */
+struct site_host {
+    struct slice name; /* as in struct mount */
+    size_t stack_count;
+    struct site_stack *stacks; /* the longest prefix first */
+};
+
 struct site_list {
     uint64_t generation; /* counts the lists of this process, from 1 */
     size_t count;
-    struct site *sites[]; /* newest first; one reference to each */
+    struct site **sites; /* all of them, newest first; one reference to each */
+    size_t host_count;
+    struct site_host *hosts; /* sorted by name */
+    struct site_stack *only; /* set if one stack answers for every host at the root, and no other */
 };
 
 /* What answers for a path. */
@@ -22,9 +41,20 @@ struct site_match {
 /* An empty list of generation 1. */
 struct site_list *site_list_new(void);
 
-/* A new list, the next generation: `site` (whose reference it takes over) on top of `old`, without
- * what is the same release as `site` further down, and without what exceeds `retain` releases. */
+/* A new list, the next generation: `site` (whose reference it takes over) on top of `old` for each
+ * of its hosts, without what is the same release for the same hosts further down, and without what
+ * exceeds `retain` releases in every stack. */
 struct site_list *site_list_with(const struct site_list *old, struct site *site, size_t retain);
+
+/* The newest load of the same release, or NULL. */
+const struct site *site_list_same(const struct site_list *list, const struct site *site);
+
+/* Is this release on top already, wherever the site would go? */
+bool site_list_has_on_top(const struct site_list *list, const struct site *site);
+
+/* The newest site of an archive, or NULL: a release without a mount of its own goes there. */
+const struct site *site_list_of_archive(const struct site_list *list,
+                                        const struct archive *archive);
 
 /* Gives back the references and the memory. Takes NULL. */
 void site_list_free(struct site_list *list);
@@ -32,10 +62,17 @@ void site_list_free(struct site_list *list);
 /* Are these the same release of the same archive? */
 bool site_is_same_release(const struct site *a, const struct site *b);
 
-/* Looks a canonical path up, newest site first. Its hash is computed once, whatever the number of
- * sites. An overlay that lacks the path falls through; a tombstone ends the search; so does a
- * snapshot, below which only files marked immutable still answer (an open tab gets the chunks of
- * its release, and a deleted page is gone). */
-struct site_match site_list_find(const struct site_list *list, struct slice path);
+/* Whose stack answers: of the hosts that match, a name goes before "*.x", the longest of those
+ * before the shorter ones and before "*"; of a host's stacks, that with the longest prefix that
+ * the canonical path begins with, at a '/'. NULL: none; *out_is_host_known tells whether any host
+ * matched. `host` is as in host_name(). */
+const struct site_stack *site_list_stack(const struct site_list *list, struct slice host,
+                                         struct slice path, bool *out_is_host_known);
+
+/* Looks a canonical path (without the stack's prefix) up, newest site first. Its hash is computed
+ * once, whatever the number of sites. An overlay that lacks the path falls through; a tombstone
+ * ends the search; so does a snapshot, below which only files marked immutable still answer (an
+ * open tab gets the chunks of its release, and a deleted page is gone). */
+struct site_match site_stack_find(const struct site_stack *stack, struct slice path);
 
 #endif

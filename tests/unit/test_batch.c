@@ -1,6 +1,8 @@
 /* Responses gathered for one write: order, pieces, and when a batch is full. */
 #include "net/batch.h"
 
+#include "common/mem.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
@@ -11,10 +13,8 @@ static struct site any_site;
 
 static struct batch *new_batch(void)
 {
-    struct batch *batch = malloc(sizeof *batch); /* batch_clear() makes it usable */
-    cr_assert(batch != NULL);
-    memset(batch, 0xee, sizeof *batch);
-    batch_clear(batch);
+    struct batch *batch = mem_zeroed(1, sizeof *batch);
+    memset(batch->text, 0xee, sizeof batch->text);
     return batch;
 }
 
@@ -32,11 +32,11 @@ static struct response with_body(uint64_t body_bytes)
     };
 }
 
-static struct date_line date_line(void)
+static struct head_common head_common(void)
 {
-    struct date_line date = {.seconds = -1};
-    date_line_set(&date, 0);
-    return date;
+    struct head_common common = {.date.seconds = -1};
+    date_line_set(&common.date, 0);
+    return common;
 }
 
 static size_t sum_of_pieces(struct batch *batch, size_t *out_count)
@@ -59,14 +59,14 @@ Test(batch, empty_batch_has_no_piece)
 Test(batch, heads_and_bodies_alternate)
 {
     struct batch *batch = new_batch();
-    struct date_line date = date_line();
+    struct head_common common = head_common();
     struct response response = with_body(10);
     for (size_t i = 0; i < 3; i++) {
-        cr_assert(batch_add(batch, &response, &date, 100 * (i + 1)));
+        cr_assert(batch_add(batch, &response, &common, 100 * (i + 1)));
     }
     size_t pieces;
     char head[256];
-    size_t head_bytes = h1_write_head(&response, &date, head, sizeof head);
+    size_t head_bytes = h1_write_head(&response, &common, head, sizeof head);
     cr_expect(sum_of_pieces(batch, &pieces) == 3 * (head_bytes + 10));
     cr_assert(pieces == 6, "%zu", pieces);
     for (size_t i = 0; i < 3; i++) {
@@ -87,14 +87,14 @@ Test(batch, heads_and_bodies_alternate)
 Test(batch, heads_without_bodies_are_one_piece)
 {
     struct batch *batch = new_batch();
-    struct date_line date = date_line();
+    struct head_common common = head_common();
     struct response head_only = with_body(10);
     head_only.has_body = false;
     struct response empty = with_body(0);
     size_t pieces;
-    cr_assert(batch_add(batch, &head_only, &date, 1));
-    cr_assert(batch_add(batch, &empty, &date, 2));
-    cr_assert(batch_add(batch, &head_only, &date, 3));
+    cr_assert(batch_add(batch, &head_only, &common, 1));
+    cr_assert(batch_add(batch, &empty, &common, 2));
+    cr_assert(batch_add(batch, &head_only, &common, 3));
     cr_expect(sum_of_pieces(batch, &pieces) == batch->text_bytes);
     cr_expect(pieces == 1, "%zu", pieces);
     cr_expect(batch->responses[0].site == NULL && batch->body_bytes == 0);
@@ -113,9 +113,9 @@ Test(batch, long_body_goes_by_sendfile_and_ends_the_batch)
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct batch *batch = new_batch();
-        struct date_line date = date_line();
+        struct head_common common = head_common();
         struct response response = with_body(rows[i].body_bytes);
-        cr_assert(batch_add(batch, &response, &date, 1));
+        cr_assert(batch_add(batch, &response, &common, 1));
         const struct batch_response *added = &batch->responses[0];
         cr_expect((added->file_bytes > 0) == rows[i].is_file, "row %zu", i);
         cr_expect(added->file_bytes + added->body_bytes == rows[i].body_bytes, "row %zu", i);
@@ -124,7 +124,7 @@ Test(batch, long_body_goes_by_sendfile_and_ends_the_batch)
         size_t pieces;
         sum_of_pieces(batch, &pieces);
         cr_expect(pieces == (rows[i].is_file ? 1 : 2), "row %zu", i);
-        cr_expect(batch_add(batch, &response, &date, 2) != rows[i].is_file, "row %zu", i);
+        cr_expect(batch_add(batch, &response, &common, 2) != rows[i].is_file, "row %zu", i);
         free(batch);
     }
 }
@@ -132,12 +132,12 @@ Test(batch, long_body_goes_by_sendfile_and_ends_the_batch)
 Test(batch, closing_response_is_the_last)
 {
     struct batch *batch = new_batch();
-    struct date_line date = date_line();
+    struct head_common common = head_common();
     struct response response = with_body(1);
     response.keep_alive = false;
-    cr_assert(batch_add(batch, &response, &date, 1));
+    cr_assert(batch_add(batch, &response, &common, 1));
     cr_expect(batch->is_full && !batch->responses[0].keep_alive);
-    cr_expect(!batch_add(batch, &response, &date, 2) && batch->response_count == 1);
+    cr_expect(!batch_add(batch, &response, &common, 2) && batch->response_count == 1);
     free(batch);
 }
 
@@ -153,10 +153,10 @@ Test(batch, limits_of_count_and_bytes)
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct batch *batch = new_batch();
-        struct date_line date = date_line();
+        struct head_common common = head_common();
         struct response response = with_body(rows[i].body_bytes);
         size_t count = 0;
-        while (count <= BATCH_RESPONSES_MAX && batch_add(batch, &response, &date, count + 1)) {
+        while (count <= BATCH_RESPONSES_MAX && batch_add(batch, &response, &common, count + 1)) {
             count++;
         }
         cr_expect(count == rows[i].count, "row %zu: %zu", i, count);
@@ -172,18 +172,18 @@ Test(batch, limits_of_count_and_bytes)
 Test(batch, long_heads)
 {
     struct batch *batch = new_batch();
-    struct date_line date = date_line();
+    struct head_common common = head_common();
     static char field[RESPONSE_HEAD_BYTES_MAX];
     struct response response = with_body(1);
-    size_t other = h1_write_head(&response, &date, field, sizeof field) - strlen("A: 1\r\n");
+    size_t other = h1_write_head(&response, &common, field, sizeof field) - strlen("A: 1\r\n");
     memset(field, 'x', sizeof field);
     response.fields[0] = (struct slice){field, RESPONSE_HEAD_BYTES_MAX - other};
-    cr_expect(batch_add(batch, &response, &date, 1));
+    cr_expect(batch_add(batch, &response, &common, 1));
     cr_expect(batch->text_bytes == RESPONSE_HEAD_BYTES_MAX);
-    cr_expect(batch_add(batch, &response, &date, 2));
-    cr_expect(!batch_add(batch, &response, &date, 3) && batch->response_count == 2);
+    cr_expect(batch_add(batch, &response, &common, 2));
+    cr_expect(!batch_add(batch, &response, &common, 3) && batch->response_count == 2);
     batch_clear(batch);
     response.fields[0].count++;
-    cr_expect(!batch_add(batch, &response, &date, 1) && batch->response_count == 0);
+    cr_expect(!batch_add(batch, &response, &common, 1) && batch->response_count == 0);
     free(batch);
 }

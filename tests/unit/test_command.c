@@ -39,7 +39,8 @@ static char *run(struct fixture *fixture, struct slice line)
 }
 
 #define MISSING  ": No such file or directory\n"
-#define UNQUOTED "error load index: the quoted path does not end, or something follows it\n"
+#define UNQUOTED "error load index: the quoted path does not end\n"
+#define FOLLOWED "error load index: something else than host= and at= follows the quoted path\n"
 
 static const struct {
     const char *line;
@@ -82,8 +83,15 @@ static const struct {
     {"load index \"/nonexistent/a\\\\b\"", "error load index: /nonexistent/a\\b" MISSING},
     {"load index \"/nonexistent/a", UNQUOTED},
     {"load index \"/nonexistent/a\\\"", UNQUOTED},
-    {"load index \"/nonexistent/a\" x", UNQUOTED},
-    {"load index \"/nonexistent/a\"x", UNQUOTED},
+    {"load index \"/nonexistent/a\" x", FOLLOWED},
+    {"load index \"/nonexistent/a\"x", FOLLOWED},
+    /* or to the words that belong to it */
+    {"load index /nonexistent/a b host=a.example", "error load index: /nonexistent/a b" MISSING},
+    {"load index /nonexistent/a at=/b  host=*", "error load index: /nonexistent/a" MISSING},
+    {"load index \"/nonexistent/a at=/b\" at=/c", "error load index: /nonexistent/a at=/b" MISSING},
+    {"load index /nonexistent/a at=/b c", "error load index: /nonexistent/a at=/b c" MISSING},
+    {"load index /nonexistent/a at=/b at=/c", "error load index: /nonexistent/a at=/b" MISSING},
+    {"load index host=a.example", "error load index: PATH is missing\n"},
     {"load index \"\"", UNQUOTED},
     {"load index \"", UNQUOTED},
     {"load index \"\\", UNQUOTED},
@@ -110,9 +118,12 @@ Test(command, help_has_a_row_per_command)
     struct fixture fixture;
     fixture_init(&fixture);
     char *reply = run(&fixture, SLICE("help"));
-    static const char *const parts[] = {
-        "command load index PATH: ", "\ncommand list: ", "\ncommand status: ",
-        "\ncommand quit: ",          "\ncommand help: ", "\nok help commands="};
+    static const char *const parts[] = {"command load index PATH [host=NAME,...] [at=/PREFIX]: ",
+                                        "\ncommand list: ",
+                                        "\ncommand status: ",
+                                        "\ncommand quit: ",
+                                        "\ncommand help: ",
+                                        "\nok help commands="};
     size_t lines = 0;
     for (const char *at = reply; *at != '\0'; at++) {
         lines += *at == '\n';

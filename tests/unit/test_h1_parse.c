@@ -10,7 +10,15 @@
 
 /* ---- good requests ---- */
 
-enum { CLOSES = 1, HAS_BODY = 2 };
+enum {
+    CLOSES = 1,
+    HAS_BODY = 2,
+    IS_CHUNKED = 4,
+    ASTERISK = 8,
+    CONTINUES = 16,
+    ODD = 32,
+    NOT_OURS = 64
+};
 
 static const struct good {
     const char *input;
@@ -37,7 +45,8 @@ static const struct good {
      0},
     {"GET http://b.example HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "", "b.example", 1, 0},
     {"GET http://b.example?y HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "?y", "b.example", 1, 0},
-    {"GET HTTPS://b.example/ HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "", "b.example", 1, 0},
+    {"GET HTTPS://b.example/ HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "", "b.example", 1, NOT_OURS},
+    {"GET hTTp://b.example/ HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "", "b.example", 1, 0},
     {"GET http://[::1]:80/ HTTP/1.1\r\n" HOST END, METHOD_GET, "/", "", "[::1]:80", 1, 0},
     /* methods */
     {"POST / HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
@@ -45,8 +54,14 @@ static const struct good {
     {"DELETE / HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
     {"PATCH / HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
     {"TRACE / HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
-    {"OPTIONS * HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
-    {"OPTIONS /a HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/a", "", "a.example", 1, 0},
+    {"OPTIONS * HTTP/1.1\r\n" HOST END, METHOD_OPTIONS, "/", "", "a.example", 1, ASTERISK},
+    {"OPTIONS http://b.example HTTP/1.1\r\n" HOST END, METHOD_OPTIONS, "/", "", "b.example", 1,
+     ASTERISK},
+    {"OPTIONS http://b.example/ HTTP/1.1\r\n" HOST END, METHOD_OPTIONS, "/", "", "b.example", 1, 0},
+    {"OPTIONS /a HTTP/1.1\r\n" HOST END, METHOD_OPTIONS, "/a", "", "a.example", 1, 0},
+    {"CONNECT [::1]:443 HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
+    {"BREW * HTTP/1.1\r\n" HOST END, METHOD_UNKNOWN, "/", "", "a.example", 1, 0},
+    {"BREW coffee:// HTTP/1.1\r\n" HOST END, METHOD_UNKNOWN, "/", "", "a.example", 1, 0},
     {"CONNECT b.example:443 HTTP/1.1\r\n" HOST END, METHOD_NOT_ALLOWED, "/", "", "a.example", 1, 0},
     {"BREW / HTTP/1.1\r\n" HOST END, METHOD_UNKNOWN, "/", "", "a.example", 1, 0},
     {"get / HTTP/1.1\r\n" HOST END, METHOD_UNKNOWN, "/", "", "a.example", 1, 0},
@@ -63,6 +78,16 @@ static const struct good {
      0},
     {"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", METHOD_GET, "/", "", "[2001:db8::1]:80", 1,
      0},
+    {"GET / HTTP/1.1\r\nHost: a%2db_c.\r\n\r\n", METHOD_GET, "/", "", "a%2db_c.", 1, 0},
+    {"GET / HTTP/1.1\r\nHost: a:65535\r\n\r\n", METHOD_GET, "/", "", "a:65535", 1, 0},
+    {"GET / HTTP/1.1\r\nHost: a:\r\n\r\n", METHOD_GET, "/", "", "a:", 1, 0},
+    /* expectations (RFC 9110 section 10.1.1); HTTP/1.0 has none */
+    {"PUT / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n",
+     METHOD_NOT_ALLOWED, "/", "", "a.example", 1, CONTINUES | HAS_BODY},
+    {"GET / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\n\r\n", METHOD_GET, "/", "", "a.example", 1, ODD},
+    {"GET / HTTP/1.1\r\n" HOST "Expect:\r\n\r\n", METHOD_GET, "/", "", "a.example", 1, ODD},
+    {"GET / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", METHOD_GET, "/", "", "",
+     0, CLOSES | HAS_BODY},
     /* persistence (RFC 9112 section 9.3) */
     {"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", METHOD_GET, "/", "", "a.example", 1,
      CLOSES},
@@ -75,24 +100,35 @@ static const struct good {
     {"GET / HTTP/1.1\r\n" HOST "Connection: ,,\r\n\r\n", METHOD_GET, "/", "", "a.example", 1, 0},
     {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", METHOD_GET, "/", "", "", 0, 0},
     {"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", METHOD_GET, "/", "", "", 0, CLOSES},
-    /* bodies: not read, so the connection ends */
+    /* bodies */
     {"GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", METHOD_GET, "/", "", "a.example", 1, 0},
     {"GET / HTTP/1.1\r\n" HOST "Content-Length: 000\r\n\r\n", METHOD_GET, "/", "", "a.example", 1,
      0},
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n", METHOD_NOT_ALLOWED, "/", "",
-     "a.example", 1, CLOSES | HAS_BODY},
+     "a.example", 1, HAS_BODY},
     {"GET / HTTP/1.1\r\n" HOST "Content-Length: 9999999999999999999\r\n\r\n", METHOD_GET, "/", "",
-     "a.example", 1, CLOSES | HAS_BODY},
+     "a.example", 1, HAS_BODY},
     {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", METHOD_NOT_ALLOWED, "/", "",
-     "a.example", 1, CLOSES | HAS_BODY},
+     "a.example", 1, IS_CHUNKED},
     {"POST / HTTP/1.1\r\n" HOST "transfer-encoding:\tChunked \r\n\r\n", METHOD_NOT_ALLOWED, "/", "",
-     "a.example", 1, CLOSES | HAS_BODY},
+     "a.example", 1, IS_CHUNKED},
     /* field values */
     {"GET / HTTP/1.1\r\n" HOST "X:\r\nY: \t \r\nZ: a\tb \x80\xff\r\n\r\n", METHOD_GET, "/", "",
      "a.example", 1, 0},
     {"GET / HTTP/1.1\r\n" HOST "Cookie: a=b; c=\"d, e\"; f:g\r\n\r\n", METHOD_GET, "/", "",
      "a.example", 1, 0},
 };
+
+static struct limits limits;
+
+/* The defaults, said again. */
+enum { TARGET_BYTES = 8192, HEAD_BYTES = 16384, FIELDS = 100 };
+
+/* The defaults, for every test of this file. */
+static void set_limits(void)
+{
+    limits_init(&limits);
+}
 
 static bool is_text(struct slice slice, const char *text)
 {
@@ -110,17 +146,28 @@ static void check_good(const struct good *good, const struct request *request)
               (int)request->host.count, request->host.bytes);
     cr_expect(request->version_minor == good->version_minor, "%s", good->input);
     cr_expect(request->keep_alive == ((good->facts & CLOSES) == 0), "%s", good->input);
-    cr_expect(request->has_body == ((good->facts & HAS_BODY) != 0), "%s", good->input);
+    enum body_framing body = (good->facts & HAS_BODY) != 0     ? BODY_LENGTH
+                             : (good->facts & IS_CHUNKED) != 0 ? BODY_CHUNKED
+                                                               : BODY_NONE;
+    cr_expect(request->body == body, "%s: %d", good->input, (int)request->body);
+    cr_expect((request->body_bytes > 0) == (body == BODY_LENGTH), "%s", good->input);
+    cr_expect(request->is_asterisk == ((good->facts & ASTERISK) != 0), "%s", good->input);
+    cr_expect(request->expects_continue == ((good->facts & CONTINUES) != 0), "%s", good->input);
+    enum request_refusal refusal = (good->facts & ODD) != 0        ? REFUSE_EXPECTATION
+                                   : (good->facts & NOT_OURS) != 0 ? REFUSE_ORIGIN
+                                                                   : REFUSE_NOTHING;
+    cr_expect(request->refusal == refusal, "%s: %d", good->input, (int)request->refusal);
     cr_expect(request->head_bytes == strlen(good->input), "%s: %zu bytes", good->input,
               request->head_bytes);
 }
 
-Test(h1_parse, good_requests)
+Test(h1_parse, good_requests, .init = set_limits)
 {
     for (size_t i = 0; i < ARRAY_COUNT(goods); i++) {
         struct request request;
         unsigned status = 0;
-        enum h1_result result = h1_parse(slice_of_string(goods[i].input), &request, &status);
+        enum h1_result result =
+            h1_parse(slice_of_string(goods[i].input), &limits, &request, &status);
         cr_expect(result == H1_OK, "%s: %d, %u", goods[i].input, (int)result, status);
         if (result == H1_OK) {
             check_good(&goods[i], &request);
@@ -136,10 +183,10 @@ static enum h1_result parse_prefix(const char *input, size_t count, char **out_c
     *out_copy = malloc(count > 0 ? count : 1);
     cr_assert(*out_copy != NULL);
     memcpy(*out_copy, input, count);
-    return h1_parse((struct slice){*out_copy, count}, request, &status);
+    return h1_parse((struct slice){*out_copy, count}, &limits, request, &status);
 }
 
-Test(h1_parse, good_requests_in_every_prefix)
+Test(h1_parse, good_requests_in_every_prefix, .init = set_limits)
 {
     for (size_t i = 0; i < ARRAY_COUNT(goods); i++) {
         size_t whole = strlen(goods[i].input);
@@ -157,7 +204,7 @@ Test(h1_parse, good_requests_in_every_prefix)
     }
 }
 
-Test(h1_parse, fields_are_slices_of_the_input)
+Test(h1_parse, fields_are_slices_of_the_input, .init = set_limits)
 {
     struct slice input = SLICE("GET / HTTP/1.1\r\n" HOST
                                "If-None-Match: \"a\", W/\"b\" \r\nif-none-match:*\r\nX-Y:  z \r\n"
@@ -175,7 +222,7 @@ Test(h1_parse, fields_are_slices_of_the_input)
     };
     struct request request;
     unsigned status;
-    cr_assert(h1_parse(input, &request, &status) == H1_OK);
+    cr_assert(h1_parse(input, &limits, &request, &status) == H1_OK);
     cr_assert(request.field_count == ARRAY_COUNT(wanted), "%zu", request.field_count);
     for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
         const struct http_field *field = &request.fields[i];
@@ -186,7 +233,7 @@ Test(h1_parse, fields_are_slices_of_the_input)
     }
 }
 
-Test(h1_parse, pipelined_requests_are_taken_one_by_one)
+Test(h1_parse, pipelined_requests_are_taken_one_by_one, .init = set_limits)
 {
     struct slice input = SLICE("GET /1 HTTP/1.1\r\n" HOST END "\r\nHEAD /2?q HTTP/1.1\r\n" HOST END
                                "GET /3 HTTP/1.0\r\n\r\nGET /4 HT");
@@ -194,12 +241,12 @@ Test(h1_parse, pipelined_requests_are_taken_one_by_one)
     struct request request;
     unsigned status;
     for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
-        cr_assert(h1_parse(input, &request, &status) == H1_OK);
+        cr_assert(h1_parse(input, &limits, &request, &status) == H1_OK);
         cr_expect(is_text(request.path, paths[i]), "%s", paths[i]);
         input = slice_after(input, request.head_bytes);
     }
     cr_expect(is_text(input, "GET /4 HT"));
-    cr_expect(h1_parse(input, &request, &status) == H1_MORE);
+    cr_expect(h1_parse(input, &limits, &request, &status) == H1_MORE);
 }
 
 /* ---- bad requests ---- */
@@ -270,6 +317,19 @@ static const struct {
     BAD(LINE("http://a.example#f"), 400),
     BAD(LINE("http://a\\b/"), 400),
     BAD("OPTIONS a/b HTTP/1.1\r\n" HOST END, 400),
+    BAD("OPTIONS a.example:80 HTTP/1.1\r\n" HOST END, 400),
+    BAD("OPTIONS ** HTTP/1.1\r\n" HOST END, 400),
+    BAD("HEAD * HTTP/1.1\r\n" HOST END, 400),
+    BAD("POST * HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT / HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT a.example HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT :80 HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT a.example: HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT http://a.example:80/ HTTP/1.1\r\n" HOST END, 400),
+    BAD("CONNECT u@a.example:80 HTTP/1.1\r\n" HOST END, 400),
+    BAD(LINE("http://:80/"), 400),
+    BAD(LINE("http://a.example:x/"), 400),
+    BAD(LINE("http://a.example:65536/"), 400),
     /* Host (RFC 9112 section 3.2) */
     BAD("GET / HTTP/1.1\r\n\r\n", 400),
     BAD("GET / HTTP/1.2\r\n\r\n", 400),
@@ -282,6 +342,18 @@ static const struct {
     BAD("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
     BAD("GET / HTTP/1.1\r\nHost: a?\r\n\r\n", 400),
     BAD("GET / HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a:000001\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a%\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a%2\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: a%2x\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: []\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: [::1]a\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", 400),
+    BAD("GET / HTTP/1.1\r\nHost: [x]\r\n\r\n", 400),
     /* field lines (RFC 9112 section 5) */
     BAD(FIELD("X"), 400),
     BAD(FIELD(":x"), 400),
@@ -317,32 +389,40 @@ static const struct {
     BAD(FIELD("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400),
     BAD(FIELD("Transfer-Encoding: chunked\r\nContent-Length: 0"), 400),
     BAD(FIELD("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), 400),
-    BAD(FIELD("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked"), 400),
+    BAD(FIELD("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked"), 501),
+    BAD(FIELD("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip"), 400),
+    BAD(FIELD("Transfer-Encoding: chunked, gzip"), 400),
+    BAD(FIELD("Transfer-Encoding: gzip"), 400),
+    BAD(FIELD("Transfer-Encoding: xchunked"), 400),
+    BAD(FIELD("Transfer-Encoding: chunked;q=1"), 400),
+    BAD(FIELD("Transfer-Encoding: \"chunked\""), 400),
+    BAD(FIELD("Transfer-Encoding: , chunked"), 400),
+    BAD(FIELD("Transfer-Encoding: chunked,"), 400),
     BAD(FIELD("Transfer-Encoding: gzip\r\nContent-Length: 5"), 400),
     BAD("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     BAD(FIELD("Transfer-Encoding: gzip, chunked"), 501),
-    BAD(FIELD("Transfer-Encoding: chunked, chunked"), 501),
-    BAD(FIELD("Transfer-Encoding: identity"), 501),
-    BAD(FIELD("Transfer-Encoding:"), 501),
+    BAD(FIELD("Transfer-Encoding: chunked, chunked"), 400),
+    BAD(FIELD("Transfer-Encoding: identity"), 400),
+    BAD(FIELD("Transfer-Encoding:"), 400),
     BAD(FIELD("Transfer-Encoding: \x0b"
               "chunked"),
         400),
     BAD(FIELD("Transfer-Encoding : chunked"), 400),
 };
 
-Test(h1_parse, bad_requests)
+Test(h1_parse, bad_requests, .init = set_limits)
 {
     for (size_t i = 0; i < ARRAY_COUNT(bads); i++) {
         struct request request;
         unsigned status = 0;
-        enum h1_result result = h1_parse(bads[i].input, &request, &status);
+        enum h1_result result = h1_parse(bads[i].input, &limits, &request, &status);
         cr_expect(result == H1_BAD && status == bads[i].status, "row %zu (%s): %d, %u", i,
                   bads[i].input.bytes, (int)result, status);
     }
 }
 
 /* No prefix of a bad request may be taken for a request, and once bad it stays bad. */
-Test(h1_parse, bad_requests_in_every_prefix)
+Test(h1_parse, bad_requests_in_every_prefix, .init = set_limits)
 {
     for (size_t i = 0; i < ARRAY_COUNT(bads); i++) {
         bool was_bad = false;
@@ -367,10 +447,10 @@ static bool is_accepted(const char *before, int byte, const char *after)
     cr_assert(count > 0 && (size_t)count < sizeof input);
     struct request request;
     unsigned status;
-    return h1_parse((struct slice){input, (size_t)count}, &request, &status) == H1_OK;
+    return h1_parse((struct slice){input, (size_t)count}, &limits, &request, &status) == H1_OK;
 }
 
-Test(h1_parse, every_byte_in_names_values_and_targets)
+Test(h1_parse, every_byte_in_names_values_and_targets, .init = set_limits)
 {
     static const char token[] = "!#$%&'*+-.^_`|~";
     for (int byte = 0; byte < 256; byte++) {
@@ -406,7 +486,7 @@ static char *long_request(size_t target_bytes, const char *rest)
     return input;
 }
 
-Test(h1_parse, target_limit)
+Test(h1_parse, target_limit, .init = set_limits)
 {
     static const struct {
         size_t target_bytes;
@@ -414,19 +494,19 @@ Test(h1_parse, target_limit)
         enum h1_result result;
         unsigned status;
     } rows[] = {
-        {REQUEST_TARGET_BYTES_MAX, " HTTP/1.1\r\n" HOST END, H1_OK, 0},
-        {REQUEST_TARGET_BYTES_MAX + 1, " HTTP/1.1\r\n" HOST END, H1_BAD, 414},
-        {REQUEST_TARGET_BYTES_MAX, "", H1_MORE, 0},
-        {REQUEST_TARGET_BYTES_MAX, " HTTP/1.1", H1_MORE, 0},
-        {REQUEST_TARGET_BYTES_MAX + 100, "", H1_BAD, 414},
-        {REQUEST_HEAD_BYTES_MAX, "", H1_BAD, 414},
-        {2 * REQUEST_HEAD_BYTES_MAX, " HTTP/1.1\r\n" HOST END, H1_BAD, 414},
+        {TARGET_BYTES, " HTTP/1.1\r\n" HOST END, H1_OK, 0},
+        {TARGET_BYTES + 1, " HTTP/1.1\r\n" HOST END, H1_BAD, 414},
+        {TARGET_BYTES, "", H1_MORE, 0},
+        {TARGET_BYTES, " HTTP/1.1", H1_MORE, 0},
+        {TARGET_BYTES + 100, "", H1_BAD, 414},
+        {HEAD_BYTES, "", H1_BAD, 414},
+        {2 * HEAD_BYTES, " HTTP/1.1\r\n" HOST END, H1_BAD, 414},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         char *input = long_request(rows[i].target_bytes, rows[i].rest);
         struct request request;
         unsigned status = 0;
-        enum h1_result result = h1_parse(slice_of_string(input), &request, &status);
+        enum h1_result result = h1_parse(slice_of_string(input), &limits, &request, &status);
         cr_expect(result == rows[i].result, "row %zu: %d", i, (int)result);
         cr_expect(result != H1_BAD || status == rows[i].status, "row %zu: %u", i, status);
         free(input);
@@ -445,27 +525,27 @@ static enum h1_result parse_long_head(size_t count, bool is_cut, unsigned *out_s
         memcpy(input + count - 4, "\r\n\r\n", 4);
     }
     struct request request;
-    enum h1_result result = h1_parse((struct slice){input, count}, &request, out_status);
+    enum h1_result result = h1_parse((struct slice){input, count}, &limits, &request, out_status);
     free(input);
     return result;
 }
 
-Test(h1_parse, head_limit)
+Test(h1_parse, head_limit, .init = set_limits)
 {
     unsigned status = 0;
-    cr_expect(parse_long_head(REQUEST_HEAD_BYTES_MAX, false, &status) == H1_OK);
-    cr_expect(parse_long_head(REQUEST_HEAD_BYTES_MAX + 1, false, &status) == H1_BAD);
+    cr_expect(parse_long_head(HEAD_BYTES, false, &status) == H1_OK);
+    cr_expect(parse_long_head(HEAD_BYTES + 1, false, &status) == H1_BAD);
     cr_expect(status == 431, "%u", status);
-    cr_expect(parse_long_head(REQUEST_HEAD_BYTES_MAX - 1, true, &status) == H1_MORE);
+    cr_expect(parse_long_head(HEAD_BYTES - 1, true, &status) == H1_MORE);
     /* a buffer that is full of an unfinished head has no room for its end */
-    cr_expect(parse_long_head(REQUEST_HEAD_BYTES_MAX, true, &status) == H1_BAD);
+    cr_expect(parse_long_head(HEAD_BYTES, true, &status) == H1_BAD);
     cr_expect(status == 431, "%u", status);
 }
 
-Test(h1_parse, field_count_limit)
+Test(h1_parse, field_count_limit, .init = set_limits)
 {
-    for (size_t extra = REQUEST_FIELDS_MAX - 2; extra <= REQUEST_FIELDS_MAX + 1; extra++) {
-        char input[REQUEST_FIELDS_MAX * 8 + 64] = "GET / HTTP/1.1\r\n" HOST;
+    for (size_t extra = FIELDS - 2; extra <= FIELDS + 1; extra++) {
+        char input[FIELDS * 8 + 64] = "GET / HTTP/1.1\r\n" HOST;
         size_t count = strlen(input);
         for (size_t i = 0; i < extra; i++) {
             memcpy(input + count, "X: y\r\n", 6);
@@ -474,8 +554,9 @@ Test(h1_parse, field_count_limit)
         memcpy(input + count, "\r\n", 2);
         struct request request;
         unsigned status = 0;
-        enum h1_result result = h1_parse((struct slice){input, count + 2}, &request, &status);
-        bool fits = extra + 1 <= REQUEST_FIELDS_MAX;
+        enum h1_result result =
+            h1_parse((struct slice){input, count + 2}, &limits, &request, &status);
+        bool fits = extra + 1 <= FIELDS;
         cr_expect(result == (fits ? H1_OK : H1_BAD), "%zu fields: %d", extra + 1, (int)result);
         cr_expect(fits || status == 431, "%zu fields: %u", extra + 1, status);
     }

@@ -2,6 +2,7 @@
 #include "http/h1_write.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 
@@ -47,6 +48,12 @@ static const struct {
       .query = SLICE("?a=b"),
       .fields = {SLICE("Content-Length: 0\r\n")}},
      "HTTP/1.1 301 Moved Permanently\r\n" DATE "Location: /docs/?a=b\r\nContent-Length: 0\r\n\r\n"},
+    {{.status = 301,
+      .keep_alive = true,
+      .location = SLICE("/docs/#x"),
+      .location_prefix = SLICE("/at"),
+      .query = SLICE("?a=b")},
+     "HTTP/1.1 301 Moved Permanently\r\n" DATE "Location: /at/docs/?a=b#x\r\n\r\n"},
     {{.status = 308, .keep_alive = true, .location = SLICE("/")},
      "HTTP/1.1 308 Permanent Redirect\r\n" DATE "Location: /\r\n\r\n"},
     /* a query without a redirect goes nowhere */
@@ -60,11 +67,11 @@ static const struct {
 
 Test(h1_write, heads)
 {
-    struct date_line date = date_line();
+    struct head_common common = {.date = date_line()};
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         char buffer[512];
         struct slice head = {buffer,
-                             h1_write_head(&rows[i].response, &date, buffer, sizeof buffer)};
+                             h1_write_head(&rows[i].response, &common, buffer, sizeof buffer)};
         cr_expect(slice_equal(head, slice_of_string(rows[i].head)), "row %zu:\n%.*s", i,
                   (int)head.count, head.bytes);
     }
@@ -73,13 +80,13 @@ Test(h1_write, heads)
 /* Not a byte more than the capacity is written, and a cut head is none. */
 Test(h1_write, too_small_a_buffer)
 {
-    struct date_line date = date_line();
+    struct head_common common = {.date = date_line()};
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         size_t whole = strlen(rows[i].head);
         for (size_t capacity = 0; capacity <= whole; capacity++) {
             char buffer[512];
             memset(buffer, '~', sizeof buffer);
-            size_t count = h1_write_head(&rows[i].response, &date, buffer, capacity);
+            size_t count = h1_write_head(&rows[i].response, &common, buffer, capacity);
             cr_expect(count == (capacity == whole ? whole : 0), "row %zu, %zu bytes: %zu", i,
                       capacity, count);
             cr_expect(buffer[capacity] == '~', "row %zu, %zu bytes", i, capacity);
@@ -95,6 +102,14 @@ static const struct {
     {301, "HTTP/1.1 301 Moved Permanently\r\n"},
     {302, "HTTP/1.1 302 Found\r\n"},
     {303, "HTTP/1.1 303 See Other\r\n"},
+    {204, "HTTP/1.1 204 No Content\r\n"},
+    {206, "HTTP/1.1 206 Partial Content\r\n"},
+    {408, "HTTP/1.1 408 Request Timeout\r\n"},
+    {412, "HTTP/1.1 412 Precondition Failed\r\n"},
+    {413, "HTTP/1.1 413 Content Too Large\r\n"},
+    {416, "HTTP/1.1 416 Range Not Satisfiable\r\n"},
+    {417, "HTTP/1.1 417 Expectation Failed\r\n"},
+    {421, "HTTP/1.1 421 Misdirected Request\r\n"},
     {304, "HTTP/1.1 304 Not Modified\r\n"},
     {307, "HTTP/1.1 307 Temporary Redirect\r\n"},
     {308, "HTTP/1.1 308 Permanent Redirect\r\n"},
@@ -113,11 +128,39 @@ static const struct {
 
 Test(h1_write, status_lines)
 {
-    struct date_line date = date_line();
+    struct head_common common = {.date = date_line()};
     for (size_t i = 0; i < ARRAY_COUNT(lines); i++) {
         struct response response = {.status = lines[i].status};
         char buffer[256];
-        struct slice head = {buffer, h1_write_head(&response, &date, buffer, sizeof buffer)};
+        struct slice head = {buffer, h1_write_head(&response, &common, buffer, sizeof buffer)};
         cr_expect(slice_starts_with(head, slice_of_string(lines[i].line)), "%u", lines[i].status);
+    }
+}
+
+/* What an operator adds does not come twice, nor in place of what the site says. */
+Test(h1_write, added_fields)
+{
+    static const struct {
+        const char *fields;
+        const char *added;
+        const char *written;
+    } cases[] = {
+        {"A: 1\r\n", "B: 2\r\n", "A: 1\r\nB: 2\r\n"},
+        {"A: 1\r\n", "a: 2\r\nB: 2\r\n", "A: 1\r\nB: 2\r\n"},
+        {"AB: 1\r\n", "A: 2\r\nB: 3\r\n", "AB: 1\r\nA: 2\r\nB: 3\r\n"},
+        {"A: 1\r\nC: 1\r\n", "C: 2\r\n", "A: 1\r\nC: 1\r\n"},
+        {"", "Date: never\r\nX: y\r\n", "X: y\r\n"},
+        {"A: X: z\r\n", "X: y\r\n", "A: X: z\r\nX: y\r\n"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct head_common common = {.date = date_line(), .added = slice_of_string(cases[i].added)};
+        struct response response = {
+            .status = 200, .keep_alive = true, .fields = {slice_of_string(cases[i].fields)}};
+        char buffer[256];
+        char wanted[256];
+        snprintf(wanted, sizeof wanted, "HTTP/1.1 200 OK\r\n" DATE "%s\r\n", cases[i].written);
+        struct slice head = {buffer, h1_write_head(&response, &common, buffer, sizeof buffer)};
+        cr_expect(slice_equal(head, slice_of_string(wanted)), "row %zu:\n%.*s", i, (int)head.count,
+                  head.bytes);
     }
 }

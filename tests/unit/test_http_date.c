@@ -42,7 +42,7 @@ Test(http_date, known_dates)
         cr_expect(slice_equal(text, slice_of_string(known[i].text)), "%.*s, not %s",
                   (int)text.count, text.bytes, known[i].text);
         int64_t seconds = -1;
-        cr_expect(http_date_parse(slice_of_string(known[i].text), &seconds));
+        cr_expect(http_date_parse(slice_of_string(known[i].text), 0, &seconds));
         cr_expect(seconds == known[i].seconds, "%s: %lld", known[i].text, (long long)seconds);
     }
 }
@@ -75,7 +75,7 @@ static void check_against_library(int64_t seconds)
     strftime(wanted, sizeof wanted, "%a, %d %b %Y %H:%M:%S GMT", &parts);
     cr_assert(slice_equal(text, slice_of_string(wanted)), "%s", wanted);
     int64_t again = -1;
-    cr_assert(http_date_parse(text, &again) && again == seconds, "%s", wanted);
+    cr_assert(http_date_parse(text, 0, &again) && again == seconds, "%s", wanted);
 }
 
 /* Every day of 1970 to 2400, which is more than one whole cycle of leap years. */
@@ -111,7 +111,7 @@ static const char *const refused[] = {
     "Sun, 32 Nov 1994 08:49:37 GMT",
     "Sun, 06 Nov 1994 24:00:00 GMT",
     "Sun, 06 Nov 1994 08:60:37 GMT",
-    "Sun, 06 Nov 1994 08:49:60 GMT",
+    "Sun, 06 Nov 1994 08:49:61 GMT",
     "sun, 06 nov 1994 08:49:37 gmt",
     "Sun, 06 nov 1994 08:49:37 GMT",
     "Sun, 06 NOV 1994 08:49:37 GMT",
@@ -125,17 +125,64 @@ static const char *const refused[] = {
     "Sun, 06 Nov 1994 08.49.37 GMT",
     "Sun, 06 Nov +994 08:49:37 GMT",
     "Sun, 06 ovN 1994 08:49:37 GMT",
-    "Wed, 31 Dec 1969 23:59:59 GMT",
     "Sat, 01 Jan 0000 00:00:00 GMT",
-    "Sunday, 06-Nov-94 08:49:37 GMT", /* the obsolete forms */
-    "Sun Nov  6 08:49:37 1994",
+    /* the form of RFC 850 */
+    "Sunday, 06-Nov-1994 08:49:37 GMT",
+    "Sun, 06-Nov-94 08:49:37 GMT",
+    "Monday, 06-Nov-94 08:49:37 GMT",
+    "Sunday, 06 Nov 94 08:49:37 GMT",
+    "Sunday, 6-Nov-94 08:49:37 GMT",
+    "Sunday, 06-Nov-94 08:49:37 UTC",
+    "Sunday,06-Nov-94 08:49:37 GMT",
+    "Sunday, 31-Nov-94 08:49:37 GMT",
+    "Sunday",
+    /* that of asctime() */
+    "Sun Nov 06 08:49:37 94",
+    "Sun Nov  6 08:49:37 1994 ",
+    "Sun Nov 6 08:49:37 1994",
+    "Mon Nov  6 08:49:37 1994",
+    "Sun Nov  0 08:49:37 1994",
+    "Sun Nov  6 8:49:37 1994",
+    "Sun nov  6 08:49:37 1994",
+    "Sun Nov  6 08:49:37 GMT",
 };
+
+/* 1 July 2026 */
+enum { NOW_S = 1782864000 };
+
+static const struct {
+    const char *text;
+    int64_t now_s, seconds;
+} others[] = {
+    {"Sunday, 06-Nov-94 08:49:37 GMT", NOW_S, 784111777},
+    {"Sun Nov  6 08:49:37 1994", NOW_S, 784111777},
+    {"Wednesday, 06-Nov-74 08:49:37 GMT", NOW_S - 2 * 31557600,
+     152959777},                                            /* 2074 is too far off */
+    {"Tuesday, 06-Nov-74 08:49:37 GMT", NOW_S, 3308719777}, /* 48 years ahead */
+    {"Saturday, 01-Jan-00 00:00:00 GMT", NOW_S, 946684800},
+    {"Friday, 31-Dec-76 23:59:59 GMT", NOW_S, 220924799}, /* 2076 is too far off */
+    {"Sat Nov 12 08:49:37 1994", NOW_S, 784630177},
+    {"Wed Dec 31 23:59:59 1969", NOW_S, -1},
+    {"Wed, 31 Dec 1969 23:59:59 GMT", NOW_S, -1},
+    {"Sat, 31 Dec 2016 23:59:60 GMT", NOW_S, 1483228800}, /* a leap second */
+    {"Mon, 01 Jan 0001 00:00:00 GMT", NOW_S, -62135596800},
+};
+
+Test(http_date, other_forms_and_times)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
+        int64_t seconds = 42;
+        bool is_date = http_date_parse(slice_of_string(others[i].text), others[i].now_s, &seconds);
+        cr_expect(is_date && seconds == others[i].seconds, "%s: %d, %lld", others[i].text, is_date,
+                  (long long)seconds);
+    }
+}
 
 Test(http_date, refused)
 {
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
         int64_t seconds = 42;
-        cr_expect(!http_date_parse(slice_of_string(refused[i]), &seconds), "%s", refused[i]);
+        cr_expect(!http_date_parse(slice_of_string(refused[i]), NOW_S, &seconds), "%s", refused[i]);
         cr_expect(seconds == 42, "%s: touched", refused[i]);
     }
 }
@@ -151,11 +198,11 @@ Test(http_date, every_other_byte_is_refused)
             memcpy(text, right, sizeof text);
             text[at] = (char)byte;
             int64_t seconds;
-            if (!http_date_parse((struct slice){text, sizeof text}, &seconds)) {
+            if (!http_date_parse((struct slice){text, sizeof text}, 0, &seconds)) {
                 continue;
             }
             http_date_format(seconds, again);
-            cr_expect(memcmp(again, text, sizeof text) == 0, "%.29s", text);
+            cr_expect(seconds < 0 || memcmp(again, text, sizeof text) == 0, "%.29s", text);
             accepted++;
         }
     }

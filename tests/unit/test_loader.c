@@ -52,7 +52,8 @@ static struct load_result load(struct fixture *fixture, const char *path)
 {
     struct load_result result = {0};
     struct error error = {""};
-    int status = loader_load(&fixture->loader, path, &result, &error);
+    int status =
+        loader_load(&fixture->loader, &(struct load_request){.path = path}, &result, &error);
     cr_assert(status == 0, "%s", error.text);
     return result;
 }
@@ -181,7 +182,8 @@ Test(loader, failure_changes_nothing)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct load_result result = {.id = 77};
         struct error error = {""};
-        int status = loader_load(&fixture.loader, rows[i].path, &result, &error);
+        int status = loader_load(&fixture.loader, &(struct load_request){.path = rows[i].path},
+                                 &result, &error);
         cr_expect(status == rows[i].status, "%s: %d, %s", rows[i].path, status, error.text);
         cr_expect(strstr(error.text, rows[i].says) != NULL, "%s", error.text);
         cr_expect(result.id == 77 && loader_sites(&fixture.loader) == before, "%s", rows[i].path);

@@ -31,7 +31,7 @@ static struct site *make_site(struct store *store, uint64_t release)
     struct index_properties properties = {.release = release, .committed_bytes = 256};
     struct index *index = sample_index(index_writer_new(), &properties);
     return site_new(&store->undertaker, index, archive_ref(&store->archive),
-                    mem_string("site.idx", 8), release, 0);
+                    mem_string("site.idx", 8), mount_everywhere(), release, 0);
 }
 
 static unsigned sites_alive(struct store *store)

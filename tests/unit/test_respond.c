@@ -10,7 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static char scratch[RESPONSE_SCRATCH_BYTES];
+static struct response_scratch scratch;
+static struct limits limits;
+
+/* 13 September 2020, some time after what the samples say. */
+enum { NOW_S = 1600000000 };
+
+static void set_limits(void)
+{
+    limits_init(&limits);
+}
 
 enum { SITES_MAX = 3, COMMITTED_BYTES = 4096, BODY_BYTES = 10 };
 
@@ -61,8 +70,9 @@ static void fixture_init(struct fixture *fixture, const char *const *stack)
         count++;
     }
     while (count-- > 0) {
-        struct site *site = site_new(&fixture->undertaker, make_index(stack[count]),
-                                     make_archive(stack[count][1]), mem_string("x", 1), 1, 0);
+        struct site *site =
+            site_new(&fixture->undertaker, make_index(stack[count]), make_archive(stack[count][1]),
+                     mem_string("x", 1), mount_everywhere(), 1, 0);
         struct site_list *next = site_list_with(fixture->sites, site, SITES_MAX);
         site_list_free(fixture->sites);
         fixture->sites = next;
@@ -77,20 +87,43 @@ static void fixture_fini(struct fixture *fixture)
 
 /* ---- answers as text ---- */
 
+static void ask(const struct fixture *fixture, const struct request *request,
+                struct response *out_response)
+{
+    const struct respond_context context = {
+        .sites = fixture->sites, .limits = &limits, .now_s = NOW_S, .scratch = &scratch};
+    respond(&context, request, out_response);
+}
+
+static void add_parts(char *at, size_t left, const struct response *response)
+{
+    const struct multipart *multipart = response->multipart;
+    int count = snprintf(at, left, "|");
+    for (size_t i = 0; i <= multipart->ranges.count; i++) {
+        count += (int)multipart_text(multipart, i, at + count, left - (size_t)count);
+        if (i < multipart->ranges.count) {
+            const struct byte_range *range = &multipart->ranges.at[i];
+            count += snprintf(at + count, left - (size_t)count, "%.*s", (int)range->bytes,
+                              (const char *)response->body + range->first);
+        }
+    }
+}
+
 /* Status, Location, fields and body of the answer to a request with these first line and fields. */
 static const char *answer(const struct fixture *fixture, const char *start, const char *fields)
 {
     static char text[4096];
     char input[PATH_ENCODED_BYTES_MAX];
     snprintf(input, sizeof input, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", start, fields);
-    struct request request;
+    static struct request request;
     struct response response;
     unsigned status;
-    cr_assert(h1_parse(slice_of_string(input), &request, &status) == H1_OK, "%s", input);
-    respond(fixture->sites, &request, scratch, &response);
+    cr_assert(h1_parse(slice_of_string(input), &limits, &request, &status) == H1_OK, "%s", input);
+    ask(fixture, &request, &response);
     int count = snprintf(text, sizeof text, "%u", response.status);
     if (response.location.count > 0) {
-        count += snprintf(text + count, sizeof text - (size_t)count, " to %.*s%.*s",
+        count += snprintf(text + count, sizeof text - (size_t)count, " to %.*s%.*s%.*s",
+                          (int)response.location_prefix.count, response.location_prefix.bytes,
                           (int)response.location.count, response.location.bytes,
                           (int)response.query.count, response.query.bytes);
     }
@@ -99,7 +132,9 @@ static const char *answer(const struct fixture *fixture, const char *start, cons
                           response.fields[i].count > 0 ? "|" : "", (int)response.fields[i].count,
                           response.fields[i].bytes);
     }
-    if (response.has_body && response.site != NULL) {
+    if (response.has_body && response.multipart != NULL) {
+        add_parts(text + count, sizeof text - (size_t)count, &response);
+    } else if (response.has_body && response.site != NULL) {
         const uint8_t *stored = response.site->archive->map + response.body_offset;
         bool is_there = response.body == stored;
         snprintf(text + count, sizeof text - (size_t)count, "|%.*s",
@@ -128,6 +163,13 @@ static const char *answer(const struct fixture *fixture, const char *start, cons
     status "|Content-Type: text/plain; charset=utf-8\r\n"                                          \
            "X-Content-Type-Options: nosniff\r\nContent-Length: " length                            \
            "\r\nCache-Control: no-store\r\n" more
+#define OPTIONS_204 "204|Allow: GET, HEAD, OPTIONS\r\nCache-Control: no-store\r\n"
+#define PART_206(n, range, length, part)                                                           \
+    "206" TYPE POLICY TAG(n) "|Content-Range: bytes " range "/10\r\nContent-Length: " length       \
+                             "\r\n|" part
+#define TEXT_412 PLAIN("412", "24", "|412 Precondition Failed\n")
+#define TEXT_416(length)                                                                           \
+    PLAIN("416", "26", "|Content-Range: bytes */" length "\r\n|416 Range Not Satisfiable\n")
 #define TEXT_404 PLAIN("404", "14", "|404 Not Found\n")
 #define TEXT_410 PLAIN("410", "9", "|410 Gone\n")
 #define TEXT_400 PLAIN("400", "16", "|400 Bad Request\n")
@@ -182,15 +224,53 @@ static const struct {
     {"GET /%zz", "", TEXT_400},
     {"HEAD /%", "", PLAIN("400", "16", "")},
     /* methods */
-    {"POST /a.html", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
-    {"OPTIONS *", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
-    {"CONNECT a:1", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
-    {"DELETE /missing", "", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {"POST /a.html", "",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
+    {"OPTIONS *", "", OPTIONS_204},
+    {"OPTIONS /a.html", "", OPTIONS_204},
+    {"OPTIONS /a.html", "If-None-Match: *\r\nIf-Match: \"x\"\r\n", OPTIONS_204},
+    {"OPTIONS /old", "", OPTIONS_204},
+    {"OPTIONS /missing", "", PAGE_404("A")},
+    {"OPTIONS /gone", "", "410" TYPE LENGTH NO_STORE BODY("A")},
+    /* expectations, and requests that belong to another origin */
+    {"GET /a.html", "Expect: 100-continue\r\n", FILE_200("A")},
+    {"GET /a.html", "Expect: more\r\n", PLAIN("417", "23", "|417 Expectation Failed\n")},
+    {"GET https://a/a.html", "", PLAIN("421", "24", "|421 Misdirected Request\n")},
+    /* more preconditions; their order is test_conditional's */
+    {"GET /a.html", "If-Match: " ETAG("B") "\r\n", TEXT_412},
+    {"HEAD /a.html", "If-Match: " ETAG("B") "\r\n", PLAIN("412", "24", "")},
+    {"GET /a.html", "If-Match: " ETAG("A") "\r\n", FILE_200("A")},
+    {"GET /missing", "If-Match: " ETAG("B") "\r\n", PAGE_404("A")},
+    {"GET /old", "If-Match: " ETAG("B") "\r\n", MOVED("")},
+    {"POST /a.html", "If-Match: " ETAG("B") "\r\n",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
+    /* ranges; their syntax is test_range's */
+    {"GET /a.html", "Range: bytes=0-3\r\n", PART_206("A", "0-3", "4", "body")},
+    {"GET /a.html", "Range: bytes=5-\r\n", PART_206("A", "5-9", "5", "of A\n")},
+    {"GET /a.html", "Range: bytes=-2\r\n", PART_206("A", "8-9", "2", "A\n")},
+    {"GET /a.html", "Range: bytes=0-99\r\n", PART_206("A", "0-9", "10", "body of A\n")},
+    {"HEAD /a.html", "Range: bytes=0-3\r\n", HEAD_200("A")},
+    {"GET /a.html", "Range: bytes=5-2\r\n", FILE_200("A")},
+    {"GET /a.html", "Range: lines=0-3\r\n", FILE_200("A")},
+    {"GET /a.html", "Range: bytes=10-\r\n", TEXT_416("10")},
+    {"GET /a.html", "Range: bytes=-0\r\n", TEXT_416("10")},
+    {"GET /a.html", "Range: bytes=0-3\r\nIf-Range: " ETAG("A") "\r\n",
+     PART_206("A", "0-3", "4", "body")},
+    {"GET /a.html", "Range: bytes=0-3\r\nIf-Range: " ETAG("B") "\r\n", FILE_200("A")},
+    {"GET /a.html", "Range: bytes=99-\r\nIf-Range: " ETAG("B") "\r\n", FILE_200("A")},
+    {"GET /a.html", "Range: bytes=0-3\r\nIf-None-Match: " ETAG("A") "\r\n", FILE_304("A")},
+    {"GET /a.html", "Range: bytes=0-3\r\nIf-Match: " ETAG("B") "\r\n", TEXT_412},
+    {"GET /missing", "Range: bytes=0-3\r\n", PAGE_404("A")},
+    {"GET /old", "Range: bytes=0-3\r\n", MOVED("")},
+    {"CONNECT a:1", "",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
+    {"DELETE /missing", "",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
     {"BREW /a.html", "", PLAIN("501", "20", "|501 Not Implemented\n")},
     {"get /a.html", "", PLAIN("501", "20", "|501 Not Implemented\n")},
 };
 
-Test(respond, one_site)
+Test(respond, one_site, .init = set_limits)
 {
     struct fixture fixture;
     fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
@@ -209,7 +289,9 @@ static const struct {
 } stacks[] = {
     {{NULL}, "GET /", PLAIN("503", "24", "Retry-After: 1\r\n|503 Service Unavailable\n")},
     {{NULL}, "GET /%", PLAIN("503", "24", "Retry-After: 1\r\n|503 Service Unavailable\n")},
-    {{NULL}, "POST /", PLAIN("405", "23", "Allow: GET, HEAD\r\n|405 Method Not Allowed\n")},
+    {{NULL},
+     "POST /",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
     {{"SA F/a"}, "GET /b", TEXT_404},
     {{"SA F/a"}, "HEAD /b", PLAIN("404", "14", "")},
     {{"SA"}, "GET /", TEXT_404},
@@ -232,7 +314,7 @@ static const struct {
     {{"OC", "OB N/404.html", "SA N/404.html"}, "GET /a", PAGE_404("B")},
 };
 
-Test(respond, stacks_of_sites)
+Test(respond, stacks_of_sites, .init = set_limits)
 {
     for (size_t i = 0; i < ARRAY_COUNT(stacks); i++) {
         struct fixture fixture;
@@ -244,7 +326,7 @@ Test(respond, stacks_of_sites)
     }
 }
 
-Test(respond, too_long_a_path_is_missing)
+Test(respond, too_long_a_path_is_missing, .init = set_limits)
 {
     struct fixture fixture;
     fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
@@ -254,7 +336,7 @@ Test(respond, too_long_a_path_is_missing)
     fixture_fini(&fixture);
 }
 
-Test(respond, connection)
+Test(respond, connection, .init = set_limits)
 {
     static const struct {
         const char *input;
@@ -264,17 +346,21 @@ Test(respond, connection)
         {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false, false},
         {"GET / HTTP/1.0\r\n\r\n", false, true},
         {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true, true},
-        {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", false, false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", true, false},
+        /* whether the body comes is not known */
+        {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", false,
+         false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", true, false},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", true, false},
     };
     struct fixture fixture;
     fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct request request;
+        static struct request request;
         struct response response;
         unsigned status;
-        cr_assert(h1_parse(slice_of_string(cases[i].input), &request, &status) == H1_OK);
-        respond(fixture.sites, &request, scratch, &response);
+        cr_assert(h1_parse(slice_of_string(cases[i].input), &limits, &request, &status) == H1_OK);
+        ask(&fixture, &request, &response);
         cr_expect(response.keep_alive == cases[i].keep_alive, "%s", cases[i].input);
         cr_expect(response.tell_keep_alive == cases[i].tell_keep_alive, "%s", cases[i].input);
     }
@@ -282,7 +368,7 @@ Test(respond, connection)
 }
 
 /* An index that changed under a running server: the body is refused, not read. */
-Test(respond, body_outside_what_was_committed)
+Test(respond, body_outside_what_was_committed, .init = set_limits)
 {
     struct fixture fixture;
     fixture_init(&fixture, (const char *const[SITES_MAX]){"SA F/a N/404.html"});
@@ -296,7 +382,7 @@ Test(respond, body_outside_what_was_committed)
     fixture_fini(&fixture);
 }
 
-Test(respond, bad_requests)
+Test(respond, bad_requests, .init = set_limits)
 {
     static const struct {
         unsigned status;
@@ -304,6 +390,9 @@ Test(respond, bad_requests)
         const char *text;
     } cases[] = {
         {400, 400, "400 Bad Request\n"},
+        {408, 408, "408 Request Timeout\n"},
+        {413, 413, "413 Content Too Large\n"},
+        {299, 500, "500 Internal Server Error\n"},
         {414, 414, "414 URI Too Long\n"},
         {431, 431, "431 Request Header Fields Too Large\n"},
         {501, 501, "501 Not Implemented\n"},

@@ -42,13 +42,16 @@ static struct index *index_of(const struct rule_row *rules, size_t count, enum r
     return sample_index(writer, &properties);
 }
 
+static struct limits limits;
+
 static struct request request_of(const char *target, const char *fields)
 {
     static char input[4096];
     struct request request;
     unsigned status;
+    limits_init(&limits);
     snprintf(input, sizeof input, "GET %s HTTP/1.1\r\n%s\r\n", target, fields);
-    cr_assert(h1_parse(slice_of_string(input), &request, &status) == H1_OK, "%s", input);
+    cr_assert(h1_parse(slice_of_string(input), &limits, &request, &status) == H1_OK, "%s", input);
     return request;
 }
 

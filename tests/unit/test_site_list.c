@@ -28,7 +28,8 @@ static struct site *make_site(struct undertaker *undertaker, const char *words, 
     sample_entries(writer, words + 1, &form);
     struct index *index = sample_index(writer, &properties);
     struct archive *archive = sample_archive("", 1, 1);
-    return site_new(undertaker, index, archive, mem_string("site.idx", 8), release, 0);
+    return site_new(undertaker, index, archive, mem_string("site.idx", 8), mount_everywhere(),
+                    release, 0);
 }
 
 /* The list with the described releases, the newest first in `stack`. */
@@ -119,7 +120,8 @@ Test(site_list, which_release_answers)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct site_list *list = make_list(&undertaker, rows[i].stack);
         struct slice path = slice_of_string(rows[i].path);
-        struct site_match match = site_list_find(list, path);
+        static const struct site_stack empty;
+        struct site_match match = site_stack_find(list->only == NULL ? &empty : list->only, path);
         bool is_found = rows[i].found_in != NONE;
         cr_expect((match.entry != NULL) == is_found, "row %zu", i);
         if (is_found && match.entry != NULL) {
@@ -262,5 +264,127 @@ Test(site_list, body_must_lie_inside_what_is_committed)
         cr_expect(body == wanted, "row %zu", i);
     }
     site_unref(site);
+    undertaker_fini(&undertaker);
+}
+
+/* ---- hosts and prefixes ---- */
+
+enum { MOUNTS_MAX = 5 };
+
+static const struct {
+    const char *mounts[MOUNTS_MAX]; /* "hosts prefix", the oldest first; release 1, 2, ... */
+    const char *host;
+    const char *path;
+    const char *releases; /* of the stack that answers; "421": no host; "404": no prefix */
+} choices[] = {
+    {{"* /"}, "a.example", "/x", "1"},
+    {{"* /"}, "", "/x", "1"},
+    {{"* /", "* /"}, "", "/x", "21"},
+    {{"a.example /"}, "a.example", "/x", "1"},
+    {{"a.example /"}, "b.example", "/x", "421"},
+    {{"a.example /"}, "", "/x", "421"},
+    {{"a.example /"}, "example", "/x", "421"},
+    {{"a.example,* /"}, "b.example", "/x", "1"},
+    {{"A.Example. /"}, "a.example", "/x", "1"},
+    /* the name before the pattern, the longest pattern, then the default, however old */
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "a.b.example", "/", "1"},
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "c.b.example", "/", "2"},
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "x.c.b.example", "/", "2"},
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "b.example", "/", "3"},
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "example", "/", "4"},
+    {{"a.b.example /", "*.b.example /", "*.example /", "* /"}, "xb.example", "/", "3"},
+    /* the longest prefix of that host */
+    {{"* /", "* /docs", "* /docs/api"}, "", "/", "1"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docs", "2"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docs/", "2"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docs/x", "2"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docsify", "1"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docs/api", "3"},
+    {{"* /", "* /docs", "* /docs/api"}, "", "/docs/api/x", "3"},
+    {{"* /docs"}, "", "/", "404"},
+    {{"* /docs"}, "", "", "404"},
+    {{"* /", "* /docs"}, "", "", "1"},
+    /* a host that has no such prefix leaves it to the next that matches */
+    {{"a.example /docs", "* /"}, "a.example", "/x", "2"},
+    {{"a.example /docs", "*.example /x"}, "a.example", "/x/y", "2"},
+    {{"a.example /docs"}, "a.example", "/x", "404"},
+    /* one release in several stacks */
+    {{"a.example,b.example /", "b.example /"}, "a.example", "/", "1"},
+    {{"a.example,b.example /", "b.example /"}, "b.example", "/", "21"},
+    {{"[::1] /", "* /"}, "[::1]", "/", "1"},
+    {{"* /caf%C3%A9"}, "", "/caf\xc3\xa9/x", "1"},
+};
+
+static struct site *make_mounted(struct undertaker *undertaker, const char *words, uint64_t release)
+{
+    struct site *site = make_site(undertaker, "S F/a", release);
+    char hosts[64];
+    size_t count = strcspn(words, " ");
+    memcpy(hosts, words, count);
+    hosts[count] = '\0';
+    mount_fini(&site->mount);
+    cr_assert(mount_parse(hosts, words + count + 1, &site->mount, NULL) == 0, "%s", words);
+    return site;
+}
+
+static const char *stack_text(const struct site_stack *stack, bool is_host_known)
+{
+    static char text[16];
+    if (stack == NULL) {
+        return is_host_known ? "404" : "421";
+    }
+    for (size_t i = 0; i < stack->count; i++) {
+        text[i] = (char)('0' + stack->sites[i]->index->release);
+    }
+    text[stack->count] = '\0';
+    return text;
+}
+
+Test(site_list, hosts_and_prefixes)
+{
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    for (size_t i = 0; i < ARRAY_COUNT(choices); i++) {
+        struct site_list *list = site_list_new();
+        for (size_t j = 0; j < MOUNTS_MAX && choices[i].mounts[j] != NULL; j++) {
+            struct site *site = make_mounted(&undertaker, choices[i].mounts[j], j + 1);
+            struct site_list *next = site_list_with(list, site, SITES_MAX);
+            cr_expect(site_list_has_on_top(next, site) && !site_list_has_on_top(list, site));
+            site_list_free(list);
+            list = next;
+        }
+        bool is_known;
+        const struct site_stack *stack = site_list_stack(
+            list, slice_of_string(choices[i].host), slice_of_string(choices[i].path), &is_known);
+        const char *text = stack_text(stack, is_known);
+        cr_expect(strcmp(text, choices[i].releases) == 0, "row %zu: %s", i, text);
+        cr_expect(list->only == NULL || list->only == stack, "row %zu", i);
+        site_list_free(list);
+    }
+    undertaker_fini(&undertaker);
+}
+
+/* What one host has too many of may still be needed for another. */
+Test(site_list, retained_per_host_and_prefix)
+{
+    static const char *const loads[] = {"a.example,b.example /", "a.example /", "a.example /",
+                                        "a.example /docs"};
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site_list *list = site_list_new();
+    for (size_t i = 0; i < ARRAY_COUNT(loads); i++) {
+        struct site_list *next =
+            site_list_with(list, make_mounted(&undertaker, loads[i], i + 1), 2);
+        site_list_free(list);
+        list = next;
+    }
+    bool is_known;
+    cr_expect(strcmp(releases(list), "4321") == 0, "%s", releases(list));
+    const struct site_stack *stack =
+        site_list_stack(list, SLICE("a.example"), SLICE("/"), &is_known);
+    cr_expect(strcmp(stack_text(stack, is_known), "32") == 0);
+    stack = site_list_stack(list, SLICE("b.example"), SLICE("/"), &is_known);
+    cr_expect(strcmp(stack_text(stack, is_known), "1") == 0);
+    site_list_free(list);
     undertaker_fini(&undertaker);
 }

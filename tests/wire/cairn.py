@@ -275,7 +275,7 @@ class Client:
             self._fill()
         head = bytes(self._buffer[:end])
         length = _LENGTH.search(head)
-        bodiless = method == "HEAD" or head[9:12] == b"304"
+        bodiless = method == "HEAD" or head[9:12] in (b"204", b"304")
         count = 0 if bodiless or length is None else int(length.group(1))
         while len(self._buffer) < end + 4 + count:
             self._fill()
@@ -359,11 +359,12 @@ class Server:
 
     def _await_ready(self):
         self.ready = self.read_line()
-        if self.ready is None or not self.ready.startswith("ready http://"):
+        if self.ready is None or not self.ready.startswith("ready "):
             self.kill()
             raise AssertionError(f"the server said {self.ready!r} first; log:\n{self.log()}")
         self.urls = self.ready.split()[1:]
-        self.ports = [int(url.rstrip("/").rsplit(":", 1)[1]) for url in self.urls]
+        self.ports = [int(url.rstrip("/").rsplit(":", 1)[1]) for url in self.urls
+                      if url.startswith("http:")]
 
     @property
     def pid(self):

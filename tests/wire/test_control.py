@@ -91,13 +91,13 @@ class TestCommands(Control):
         with Server(self.first) as server:
             server.send("help\n")
             rows = server.read_reply()
-            for words in ("load index PATH", "list", "status", "quit", "help"):
+            for words in ("load index PATH [host=NAME,...] [at=/PREFIX]", "list", "status", "quit", "help"):
                 self.assertTrue(any(row.startswith(f"command {words}: ") for row in rows), words)
             self.assertEqual(rows[-1], f"ok help commands={len(rows) - 1}")
             server.send("list\n")
             rows = server.read_reply()
             self.assertEqual(len(rows), 2)
-            self.assertRegex(rows[0], r"^site id=1 release=1 kind=snapshot paths=3 "
+            self.assertRegex(rows[0], r"^site id=1 release=1 kind=snapshot paths=3 host=\* at=/ "
                                       r"loaded=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ index=/")
             self.assertTrue(rows[0].endswith(f"index={self.first.resolve()}"))
             self.assertEqual(rows[1], "ok list sites=1")

@@ -313,16 +313,24 @@ class TestPaths(Http):
 
 class TestMethods(Http):
     def test_405_names_the_methods(self):
-        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
+        for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE"):
             for target in ("/index.html", "/missing"):
                 with self.subTest(method=method, target=target):
                     answer = self.server.get(target, method)
                     self.assertEqual(answer.status_line, "HTTP/1.1 405 Method Not Allowed")
-                    self.assertEqual(answer["Allow"], "GET, HEAD")
+                    self.assertEqual(answer["Allow"], "GET, HEAD, OPTIONS")
                     self.assertEqual(answer["Content-Length"], str(len(answer.body)))
 
-    def test_options_asterisk_and_connect(self):
-        self.assertEqual(self.server.get("*", "OPTIONS").status, 405)
+    def test_options(self):
+        client = self.client()
+        for target in ("*", "/", "/style.css", "/guide"):
+            answer = client.get(target, "OPTIONS")
+            self.assertEqual(answer.status, 204, target)
+            self.assertEqual(answer["Allow"], "GET, HEAD, OPTIONS")
+            self.assertIsNone(answer["Content-Length"])  # RFC 9110 8.6
+        self.assertEqual(client.get("/missing", "OPTIONS").status, 404)
+
+    def test_connect(self):
         self.assertEqual(self.server.get("test.example:443", "CONNECT").status, 405)
 
     def test_501_for_words_that_are_no_known_method(self):
@@ -413,7 +421,7 @@ class TestRefusals(Http):
         self.expect_page(self.client().get("/", fields=f"X: {'y' * 12000}\r\n"), PAGE)
 
     def test_501_for_a_coding_that_is_not_known(self):
-        self.expect_refusal(request("/", "POST", "Transfer-Encoding: gzip\r\n"), 501)
+        self.expect_refusal(request("/", "POST", "Transfer-Encoding: gzip, chunked\r\n"), 501)
 
     def test_noise_is_answered_before_a_line_ends(self):
         self.expect_refusal(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400)
@@ -431,13 +439,15 @@ class TestBodies(Http):
     HIDDEN = request("/style.css")
 
     def expect_one_answer(self, data, status):
-        with self.subTest(data[:60]):
-            client = self.client()
-            client.send(data)
-            answer = client.read()
-            self.assertEqual(answer.status, status)
-            self.assertEqual(answer["Connection"], "close")
-            self.assertTrue(client.is_closed())
+        """However the bytes arrive: the answer, and then that to the next request."""
+        for pieces in ([data], [data[at:at + 1] for at in range(len(data))]):
+            with self.subTest(data[:60], pieces=len(pieces)):
+                client = self.client()
+                for piece in pieces:
+                    client.send(piece)
+                self.assertEqual(client.read().status, status)
+                self.expect_page(client.get("/"), PAGE)
+                client.close()
 
     def test_a_body_is_never_a_request(self):
         body = self.HIDDEN * 20
