@@ -211,10 +211,10 @@ static void run_status(struct command_context *context, struct slice argument, s
     reply_format(reply,
                  "ok status version=%s pid=%ld uptime_s=%" PRId64 " workers=%zu sites=%zu"
                  " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64 " bytes=%" PRIu64
-                 "\n",
+                 " log_lost=%" PRIu64 "\n",
                  CAIRN_VERSION, (long)getpid(), (int64_t)time(NULL) - context->started_s, running,
                  loader_sites(context->loader)->count, totals.connections, totals.accepted,
-                 totals.requests, totals.bytes);
+                 totals.requests, totals.bytes, totals.log_lost);
 }
 
 static void run_quit(struct command_context *context, struct slice argument, struct reply *reply)

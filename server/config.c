@@ -41,6 +41,10 @@ static const char help[] =
     "  --proxy-protocol-from LIST  peers (ADDRESS, ADDRESS/BITS, unix) that have to begin with a\n"
     "                    PROXY protocol header, version 1 or 2; repeatable\n"
     "                                                       (CAIRN_PROXY_PROTOCOL_FROM)\n"
+    "  --forwarded-from LIST  peers whose Forwarded or X-Forwarded-For names the client, in the\n"
+    "                    access log; repeatable              (CAIRN_FORWARDED_FROM)\n"
+    "  --access-log PATH  a line for each answer, in the combined format, is appended there;\n"
+    "                    - is standard error                     (CAIRN_ACCESS_LOG; none)\n"
     "  --limit NAME=VALUE  change a limit; repeatable                       (CAIRN_LIMIT)\n"
     "  --limits          lists the limits, what they are, and why\n"
     "  -h, --help        this text\n"
@@ -87,6 +91,11 @@ static int add_control(struct config *config, const char *path, struct error *er
 static int add_proxies(struct config *config, const char *text, struct error *error)
 {
     return address_list_add(&config->proxy_from, text, error);
+}
+
+static int add_forwarders(struct config *config, const char *text, struct error *error)
+{
+    return address_list_add(&config->forwarded_from, text, error);
 }
 
 static int add_header(struct config *config, const char *text, struct error *error)
@@ -170,6 +179,13 @@ static int read_http_environment(struct config *config, struct error *error)
     if (status == 0 && config->proxy_from.count == 0 && !config->proxy_from.has_unix) {
         status = add_values(config, "CAIRN_PROXY_PROTOCOL_FROM", ",", add_proxies, error);
     }
+    if (status == 0 && config->forwarded_from.count == 0 && !config->forwarded_from.has_unix) {
+        status = add_values(config, "CAIRN_FORWARDED_FROM", ",", add_forwarders, error);
+    }
+    const char *log = getenv("CAIRN_ACCESS_LOG");
+    if (config->access_log == NULL && log != NULL && *log != '\0') {
+        config->access_log = log;
+    }
     return status;
 }
 
@@ -226,6 +242,11 @@ static int read_flag(struct config *config, int letter, struct error *error)
         return 0;
     case 'p':
         return add_proxies(config, optarg, error);
+    case 'f':
+        return add_forwarders(config, optarg, error);
+    case 'A':
+        config->access_log = optarg;
+        return 0;
     case 'L':
         return set_limit(config, optarg, error);
     default:
@@ -275,6 +296,8 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"header", required_argument, NULL, 'a'},
         {"secure-headers", no_argument, NULL, 's'},
         {"proxy-protocol-from", required_argument, NULL, 'p'},
+        {"forwarded-from", required_argument, NULL, 'f'},
+        {"access-log", required_argument, NULL, 'A'},
         {"limit", required_argument, NULL, 'L'},
         {"limits", no_argument, NULL, LETTER_LIMITS},
         {"help", no_argument, NULL, 'h'},
@@ -378,6 +401,7 @@ void config_fini(struct config *config)
         free(config->owned[i]);
     }
     address_list_fini(&config->proxy_from);
+    address_list_fini(&config->forwarded_from);
     free(config->added_fields);
     free(config->indexes);
     *config = (struct config){0};

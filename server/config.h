@@ -20,9 +20,11 @@ struct config {
     size_t index_count;
     struct limits limits;
     struct address_list proxy_from;
-    char *added_fields; /* complete lines; NULL: none */
-    bool is_secure;     /* the preset of them is wanted */
-    char *owned[2];     /* copies of environment values that `controls` points into */
+    struct address_list forwarded_from;
+    const char *access_log; /* a path, or "-"; NULL: none */
+    char *added_fields;     /* complete lines; NULL: none */
+    bool is_secure;         /* the preset of them is wanted */
+    char *owned[2];         /* copies of environment values that `controls` points into */
 };
 
 enum config_result {

@@ -1,6 +1,7 @@
 #include "server/workers.h"
 
 #include "common/mem.h"
+#include "net/access_log.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -49,18 +50,24 @@ static int make_loops(struct workers *workers, const int *fds, size_t listener_c
     return status;
 }
 
+/* The first `count` of them. */
+static void close_listeners(struct config *config, size_t count, const int *fds)
+{
+    for (size_t i = 0; i < count * config->worker_count; i++) {
+        close(fds[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        listen_address_remove(&config->listeners[i]);
+    }
+}
+
 static int open_listeners(struct config *config, int *fds, struct error *error)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
         int status = listen_open(&config->listeners[i], fds + i * config->worker_count,
                                  config->worker_count, error);
         if (status != 0) {
-            for (size_t j = 0; j < i * config->worker_count; j++) {
-                close(fds[j]);
-            }
-            for (size_t j = 0; j < i; j++) {
-                listen_address_remove(&config->listeners[j]);
-            }
+            close_listeners(config, i, fds);
             return status;
         }
     }
@@ -80,10 +87,18 @@ int workers_new(struct config *config, struct publication *publication,
         .limits = config->limits,
         .added_fields = slice_of_string(config->added_fields == NULL ? "" : config->added_fields),
         .proxy_from = config->proxy_from,
+        .forwarded_from = config->forwarded_from,
+        .access_log_fd = -1,
     };
     int *fds = mem_zeroed(config->listener_count * config->worker_count, sizeof *fds);
     int status = workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno))
                                        : open_listeners(config, fds, error);
+    if (status == 0 && config->access_log != NULL) {
+        status = access_log_open(config->access_log, &workers->settings.access_log_fd, error);
+        if (status != 0) {
+            close_listeners(config, config->listener_count, fds);
+        }
+    }
     if (status == 0) {
         workers->config = config; /* from here on its sockets are ours to remove */
         status = make_loops(workers, fds, config->listener_count, error);
@@ -161,6 +176,7 @@ struct loop_totals workers_totals(const struct workers *workers)
         sum.accepted += totals.accepted;
         sum.requests += totals.requests;
         sum.bytes += totals.bytes;
+        sum.log_lost += totals.log_lost;
     }
     return sum;
 }
@@ -184,6 +200,9 @@ void workers_free(struct workers *workers)
         close(workers->ended_fd);
     }
     admission_free(workers->settings.admission);
+    if (workers->settings.access_log_fd >= 0) {
+        close(workers->settings.access_log_fd);
+    }
     free(workers->workers);
     free(workers);
 }

@@ -85,7 +85,26 @@ static enum http_method method_of(struct slice name)
 /* What may stand in a reg-name besides letters, digits and %HH (RFC 3986 §3.2.2). */
 static bool is_reg_name_mark(char byte)
 {
-    return byte != '\0' && strchr("-._~!$&'()*+,;=", byte) != NULL;
+    switch (byte) {
+    case '.':
+    case '-':
+    case '_':
+    case '~':
+    case '!':
+    case '$':
+    case '&':
+    case '\'':
+    case '(':
+    case ')':
+    case '*':
+    case '+':
+    case ',':
+    case ';':
+    case '=':
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool is_hex(char byte)

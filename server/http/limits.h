@@ -96,7 +96,7 @@ enum {
     READ_BYTES = 16384,
 
     /* The first size of a buffer for a request head that did not come at once. */
-    INPUT_BYTES_LEAST = 1024,
+    INPUT_BYTES_LEAST = 256,
 
     /* What one connection may send before the others of its worker get their turn. */
     TURN_BODY_BYTES_MAX = 4 << 20,

@@ -27,6 +27,17 @@ static struct conn_parts *copy_parts(const struct response *response)
     return parts;
 }
 
+static uint64_t announced_bytes(const struct response *response)
+{
+    if (!response->has_body) {
+        return 0;
+    }
+    if (response->multipart != NULL) {
+        return multipart_bytes(response->multipart);
+    }
+    return response->site != NULL ? response->body_bytes : response->text.count;
+}
+
 bool batch_add(struct batch *batch, const struct response *response,
                const struct head_common *common, size_t input_bytes)
 {
@@ -46,6 +57,7 @@ bool batch_add(struct batch *batch, const struct response *response,
         .input_bytes = input_bytes,
         .text_at = batch->text_bytes,
         .text_bytes = text_bytes,
+        .announced_bytes = announced_bytes(response),
         .status = response->status,
         .keep_alive = response->keep_alive,
     };

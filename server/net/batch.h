@@ -22,6 +22,7 @@ struct batch_response {
     uint64_t body_offset;
     uint64_t file_bytes;      /* to be sent by sendfile behind it: only the last response has any */
     struct conn_parts *parts; /* the same, of several parts; the batch's, NULL: none */
+    uint64_t announced_bytes; /* of the body, for the log */
     unsigned status;
     bool keep_alive;
 };

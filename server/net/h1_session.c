@@ -1,5 +1,6 @@
 #include "net/h1_session.h"
 
+#include "http/forwarded.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
 #include "net/proxy_header.h"
@@ -269,6 +270,53 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
     return add_response(turn, &response, at + bytes) ? ANSWERED : ANSWER_FULL;
 }
 
+/* The first line of what came, without its end. */
+static struct slice first_line(struct slice input)
+{
+    while (slice_starts_with(input, SLICE("\r\n"))) {
+        input = slice_after(input, 2);
+    }
+    const char *end = input.count == 0 ? NULL : memchr(input.bytes, '\n', input.count);
+    size_t count = end == NULL ? input.count : (size_t)(end - input.bytes);
+    return (struct slice){input.bytes,
+                          count > 0 && end != NULL && end[-1] == '\r' ? count - 1 : count};
+}
+
+/* Logs the answer to a request, which is parsed again: nothing of it is kept for the log. */
+static void log_answer(struct turn *turn, const struct conn *conn, struct slice input,
+                       unsigned status, uint64_t body_bytes)
+{
+    unsigned ignored;
+    struct ip_address client = conn->address;
+    bool is_request = h1_parse(input, turn->limits, &turn->request, &ignored) == H1_OK;
+    if (is_request && address_list_has(turn->forwarded_from, &client)) {
+        client = forwarded_client(&turn->request, &client, turn->forwarded_from);
+    }
+    const struct access_entry entry = {
+        .client = &client,
+        .time_s = turn->common.date.seconds,
+        .request = is_request ? &turn->request : NULL,
+        .line = first_line(input),
+        .status = status,
+        .body_bytes = body_bytes,
+    };
+    access_log_add(&turn->log, &entry);
+}
+
+/* Logs those of the batch that are out, or on their way: that answer the first `done` bytes. */
+static void log_batch(struct turn *turn, const struct conn *conn, struct slice input, size_t done)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < turn->batch.response_count; i++) {
+        const struct batch_response *response = &turn->batch.responses[i];
+        if (response->input_bytes > done) {
+            return;
+        }
+        log_answer(turn, conn, slice_after(input, at), response->status, response->announced_bytes);
+        at = response->input_bytes;
+    }
+}
+
 /* Answers as many requests as fit a batch, and writes it. *out_input_bytes is how much of the input
  * is done with; *out_answer says what the next request needs, if nothing was answered. */
 static enum write_result answer_batch(struct turn *turn, struct conn *conn, struct slice input,
@@ -292,6 +340,9 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
     enum write_result result = write_batch(turn, conn, out_input_bytes);
     if (*out_input_bytes > 0) {
         conn->is_body_read = false;
+        if (access_log_is_on(&turn->log)) {
+            log_batch(turn, conn, input, *out_input_bytes);
+        }
     }
     return result;
 }
@@ -385,6 +436,15 @@ static void serve_input(struct turn *turn, struct conn *conn, struct slice input
     settle(turn, conn, result, answer, input);
 }
 
+static struct slice kept_input(const struct conn *conn)
+{
+    if (conn->input == NULL) {
+        return (struct slice){"", 0};
+    }
+    return (struct slice){conn->input->bytes + conn->input->start,
+                          conn->input->end - conn->input->start};
+}
+
 /* The answer to what is no request, or does not come to its end. */
 static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
 {
@@ -394,19 +454,13 @@ static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
     batch_clear(&turn->batch);
     (void)add_response(turn, &response, 0);
     enum write_result result = write_batch(turn, conn, &done);
+    if (access_log_is_on(&turn->log)) {
+        log_answer(turn, conn, kept_input(conn), status, response.text.count);
+    }
     settle(turn, conn, result, ANSWERED, (struct slice){"", 0});
 }
 
 /* ---- reading ---- */
-
-static struct slice kept_input(const struct conn *conn)
-{
-    if (conn->input == NULL) {
-        return (struct slice){"", 0};
-    }
-    return (struct slice){conn->input->bytes + conn->input->start,
-                          conn->input->end - conn->input->start};
-}
 
 /* A client that a load balancer speaks for: counted as itself from here on. */
 static bool set_client(struct turn *turn, struct conn *conn, const struct ip_address *client)

@@ -203,6 +203,7 @@ static void turn(struct loop *loop, int sleep)
     }
     close_expired(loop);
     conn_recycle(&loop->turn.conns);
+    access_log_flush(&loop->turn.log);
     wake_listeners(loop);
 }
 
@@ -255,6 +256,7 @@ struct loop_totals loop_totals(const struct loop *loop)
         .accepted = atomic_load_explicit(&counters->accepted, memory_order_relaxed),
         .requests = atomic_load_explicit(&counters->requests, memory_order_relaxed),
         .bytes = atomic_load_explicit(&counters->bytes, memory_order_relaxed),
+        .log_lost = atomic_load_explicit(&loop->turn.log.lost, memory_order_relaxed),
     };
 }
 
@@ -292,6 +294,8 @@ int loop_new(const int *listener_fds, size_t listener_count, const struct loop_s
     loop->turn.common = (struct head_common){.date.seconds = -1, .added = settings->added_fields};
     loop->turn.limits = &settings->limits;
     loop->turn.proxy_from = &settings->proxy_from;
+    loop->turn.forwarded_from = &settings->forwarded_from;
+    access_log_init(&loop->turn.log, settings->access_log_fd);
     loop->turn.conns.limits = &settings->limits;
     loop->turn.conns.admission = settings->admission;
     loop->publication = settings->publication;
@@ -316,6 +320,7 @@ void loop_free(struct loop *loop)
         return;
     }
     conn_pool_fini(&loop->turn.conns);
+    access_log_fini(&loop->turn.log);
     close_listeners(loop);
     if (loop->epoll_fd >= 0) {
         close(loop->epoll_fd);

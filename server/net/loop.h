@@ -15,8 +15,10 @@ struct loop_settings {
     struct publication *publication;
     struct admission *admission;
     struct limits limits;
-    struct slice added_fields;      /* complete lines, for every response */
-    struct address_list proxy_from; /* peers that begin with a PROXY header */
+    struct slice added_fields;          /* complete lines, for every response */
+    struct address_list proxy_from;     /* peers that begin with a PROXY header */
+    struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
+    int access_log_fd;                  /* -1: there is no access log */
 };
 
 /* Takes over `listener_count` listening sockets. On failure they are closed. */
@@ -39,6 +41,7 @@ struct loop_totals {
     uint64_t accepted;
     uint64_t requests; /* answered, the last byte handed to the system */
     uint64_t bytes;    /* sent */
+    uint64_t log_lost; /* lines of the access log that could not be written */
 };
 struct loop_totals loop_totals(const struct loop *loop);
 

@@ -4,6 +4,7 @@
 #define CAIRN_NET_TURN_H
 
 #include "http/respond.h"
+#include "net/access_log.h"
 #include "net/batch.h"
 #include "net/conn.h"
 
@@ -22,6 +23,8 @@ struct turn {
     bool is_last; /* the worker ends: connections are closed after their next answer */
     struct conn_pool conns;
     struct turn_counters counters;
+    struct access_log log;
+    const struct address_list *forwarded_from; /* borrowed: whose word on the client counts */
     struct request request;
     struct batch batch;
     struct h1_body body; /* of the request that the last batch ended before, if it needs more */

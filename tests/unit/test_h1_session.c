@@ -73,6 +73,8 @@ static void fixture_init(struct fixture *fixture)
     turn->sites = loader_sites(&fixture->loader);
     turn->limits = &fixture->limits;
     turn->proxy_from = &fixture->proxies;
+    turn->forwarded_from = &fixture->proxies;
+    access_log_init(&turn->log, -1);
     turn->common.date.seconds = -1;
     date_line_set(&turn->common.date, 1700000000);
     turn->conns.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -106,7 +106,7 @@ class TestCommands(Control):
             self.expect_page(server, b"second\n")
             reply = server.command("status")
             self.assertRegex(reply, r"^ok status version=\S+ pid=\d+ uptime_s=\d+ workers=2 sites=2"
-                                    r" connections=\d+ accepted=1 requests=1 bytes=\d+$")
+                                    r" connections=\d+ accepted=1 requests=1 bytes=\d+ log_lost=0$")
             self.assertIn(f" pid={server.pid} ", reply)
             self.assertEqual(server.command("quit"), "ok quit")
             server.wait()

@@ -1,0 +1,188 @@
+"""The access log: a line for each answer, whatever the client sends, and never at a request's cost."""
+import os
+import re
+import socket
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import cairn
+from cairn import Server, request, wait_until
+
+PAGE = b"<!doctype html><title>page</title>\n"
+LINE = re.compile(r'^(\S+) - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "(.*?)" (\d{3}) (\d+) '
+                  r'"(.*?)" "(.*?)"$')
+
+
+class AccessLog(cairn.TemporaryFolder):
+    def setUp(self):
+        super().setUp()
+        self.index = self.pack_tree({"index.html": PAGE, "big.bin": cairn.noise(200_000, "log")})
+        self.path = self.folder / "access.log"
+
+    def serve(self, *options, **keywords):
+        server = Server(self.index, options=["--access-log", self.path, *options], **keywords)
+        server.__enter__()
+        self.addCleanup(server.__exit__, None)
+        return server
+
+    def lines(self, count):
+        """The first `count` lines, taken apart: client, request, status, bytes, referrer, agent."""
+        def have():
+            text = self.path.read_text()
+            return text.count("\n") >= count and text
+        found = []
+        for line in wait_until(have, f"{count} lines").splitlines()[:count]:
+            match = LINE.match(line)
+            self.assertIsNotNone(match, line)
+            found.append(match.groups())
+        return found
+
+
+class TestLines(AccessLog):
+    def test_one_for_each_answer_in_order(self):
+        server = self.serve()
+        with server.client() as client:
+            client.send(request("/?a=b", fields="Referer: http://x/\r\nUser-Agent: some thing/1.0\r\n") +
+                        request("/missing", "HEAD") + request("/big.bin", fields="Range: bytes=0-9\r\n") +
+                        request("/", "POST", "Content-Length: 3\r\n") + b"abc" + request("/big.bin"))
+            for method in ("GET", "HEAD", "GET", "POST", "GET"):
+                client.read(method)
+            client.send(b"nonsense\r\n\r\n")
+            client.read()
+        page, missing, part, post, big, bad = self.lines(6)
+        self.assertEqual(page, ("127.0.0.1", "GET /?a=b HTTP/1.1", "200", str(len(PAGE)), "http://x/",
+                                "some thing/1.0"))
+        self.assertEqual(missing[1:4], ("HEAD /missing HTTP/1.1", "404", "0"))
+        self.assertEqual(part[2:4], ("206", "10"))
+        self.assertEqual(post[1:3], ("POST / HTTP/1.1", "405"))
+        self.assertEqual(big[3], "200000")
+        self.assertEqual(bad[1:3], ("nonsense", "400"))
+
+    def test_nothing_a_client_sends_ends_a_field(self):
+        server = self.serve(workers=1)
+        server.get('/a"b\\c%0a', fields='User-Agent: "quoted" \\ \u00e9\t\r\n')
+        with server.client() as client:
+            client.send(b"\x16\x03\x01\x00\n")
+            client.read()
+        first, noise = self.lines(2)
+        self.assertEqual(first[1], r"GET /a\x22b\x5cc%0a HTTP/1.1")
+        self.assertEqual(first[5], r"\x22quoted\x22 \x5c \xc3\xa9")
+        self.assertEqual(noise[1], r"\x16\x03\x01\x00")
+
+    def test_requests_that_do_not_come_to_their_end(self):
+        server = self.serve("--limit", "head-time=100ms", "--limit", "rate-time=100ms", workers=1)
+        for data in (b"GET / HT", request("/", "POST", "Content-Length: 9\r\n")):
+            with server.client() as client:
+                client.send(data)
+                client.read()
+        first, second = self.lines(2)
+        self.assertEqual(first[1:3], ("GET / HT", "408"))
+        self.assertEqual(second[1:3], ("POST / HTTP/1.1", "408"))
+
+    def test_one_line_although_the_answer_is_made_again(self):
+        """Answers that a full socket did not take are thrown away and made again."""
+        server = self.serve(workers=1)
+        count = 400
+        with server.client(receive_buffer=4096) as client:
+            client.send(request("/big.bin", fields="Range: bytes=0-20000\r\n") * count)
+            for _ in range(count):
+                client.read()
+        self.assertEqual(len(self.lines(count)), count)
+        self.assertEqual(self.path.read_text().count("\n"), count)
+
+    def test_several_workers_append_whole_lines(self):
+        server = self.serve(workers=4)
+        for _ in range(200):
+            server.get("/")
+        self.assertEqual({line[1] for line in self.lines(200)}, {"GET / HTTP/1.1"})
+
+
+class TestClients(AccessLog):
+    def test_behind_trusted_proxies(self):
+        server = self.serve("--forwarded-from", "127.0.0.1,10.0.0.0/8", workers=1)
+        rows = (("X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"),
+                ("X-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n", "192.0.2.1"),
+                ("X-Forwarded-For: 192.0.2.1, 10.1.2.3\r\n", "192.0.2.1"),
+                ("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 10.1.2.3\r\n", "192.0.2.1"),
+                ("X-Forwarded-For: nonsense\r\n", "127.0.0.1"),
+                ('Forwarded: for="[2001:db8::1]:80";proto=https\r\n', "2001:db8::1"),
+                ("Forwarded: for=192.0.2.1;by=10.0.0.1, for=10.0.0.2\r\n"
+                 "X-Forwarded-For: 203.0.113.9\r\n", "192.0.2.1"),
+                ("Forwarded: for=unknown\r\n", "127.0.0.1"),
+                ("", "127.0.0.1"))
+        for fields, _ in rows:
+            server.get("/", fields=fields)
+        self.assertEqual([line[0] for line in self.lines(len(rows))], [client for _, client in rows])
+
+    def test_nobody_else_is_believed(self):
+        server = self.serve("--forwarded-from", "10.0.0.0/8")
+        server.get("/", fields="X-Forwarded-For: 192.0.2.1\r\n")
+        self.assertEqual(self.lines(1)[0][0], "127.0.0.1")
+
+    def test_proxy_protocol(self):
+        server = self.serve("--proxy-protocol-from", "127.0.0.1")
+        with server.client() as client:
+            client.send(b"PROXY TCP6 2001:db8::7 2001:db8::8 1 2\r\n" + request("/"))
+            client.read()
+        self.assertEqual(self.lines(1)[0][0], "2001:db8::7")
+
+    def test_unix_sockets(self):
+        path = self.folder / "http.sock"
+        with Server(self.index, listen=[f"unix:{path}"], options=["--access-log", self.path]):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                client.sendall(request("/"))
+                self.assertIn(b"200 OK", client.recv(65536))
+            self.assertEqual(self.lines(1)[0][0], "unix")
+
+
+class TestTrouble(AccessLog):
+    def lost(self, server):
+        return int(re.search(r" log_lost=(\d+)", server.command("status")).group(1))
+
+    def test_a_full_disk_loses_lines_and_no_request(self):
+        with Server(self.index, options=["--access-log", "/dev/full"]) as server:
+            for _ in range(50):
+                self.assertEqual(server.get("/").body, PAGE)
+            wait_until(lambda: self.lost(server) == 50, "50 lines lost")
+
+    def test_a_reader_that_stopped(self):
+        os.mkfifo(self.path)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        with Server(self.index, workers=1, options=["--access-log", self.path]) as server:
+            fields = "User-Agent: " + "x" * 1900 + "\r\n"
+            with server.client() as client:
+                for _ in range(300):  # more than pipe and buffer hold
+                    self.assertEqual(client.get("/", fields=fields).body, PAGE)
+            self.assertGreater(self.lost(server), 0)
+            text = b""
+            while True:
+                try:
+                    piece = os.read(reader, 1 << 20)
+                except BlockingIOError:
+                    break
+                text += piece
+            self.assertGreater(text.count(b"\n"), 20)
+            for line in text.decode().splitlines()[:-1]:
+                self.assertIsNotNone(LINE.match(line), line)
+
+    def test_a_path_that_cannot_be(self):
+        done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log",
+                         self.folder / "no" / "log", self.index, expect=1)
+        self.assertIn("No such file", done.err)
+        os.mkfifo(self.path)
+        done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log", self.path,
+                         self.index, expect=1)
+        self.assertIn("nobody reads this FIFO", done.err)
+
+    def test_standard_error(self):
+        with Server(self.index, env={"CAIRN_ACCESS_LOG": "-"}) as server:
+            server.get("/")
+            self.assertIn('"GET / HTTP/1.1" 200', server.wait_log("GET / HTTP/1.1"))
+
+
+if __name__ == "__main__":
+    unittest.main()
