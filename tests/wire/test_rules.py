@@ -645,6 +645,22 @@ class TestBothHeaders(HeadersCase):
                 ("/p7/x.txt", {"X-N": "7"}), ("/p2999/x.txt", {"X-N": "2999"}),
                 ("/p2999/none", {"X-N": "2999"}), ("/p3000/none", {"X-N": None})))
 
+    def test_preflight(self):
+        """A browser asks by OPTIONS before another site's page may fetch with a field of its own."""
+        headers = ("/data/*\n  Access-Control-Allow-Origin: *\n  X-Other: y\n"
+                   "  Access-Control-Allow-Headers: X-Token\n")
+        for dialect in BOTH:
+            client = self.serve_rules(None, headers, dialect=dialect,
+                                      files={**SITE, "data/x.json": b"{}", "plain.json": b"{}"})
+            answer = client.get("/data/x.json", "OPTIONS")
+            self.assertEqual(answer.status, 204)
+            self.assertEqual(answer["Access-Control-Allow-Origin"], "*")
+            self.assertEqual(answer["Access-Control-Allow-Headers"], "X-Token")
+            self.assertIsNone(answer["X-Other"])
+            self.assertIsNone(client.get("/plain.json", "OPTIONS")["Access-Control-Allow-Origin"])
+            answer = client.get("/data/missing", "OPTIONS")
+            self.assertEqual((answer.status, answer["Access-Control-Allow-Origin"]), (404, "*"))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
