@@ -1,22 +1,34 @@
 #include "http/forwarded.h"
 
-/* The last member of a comma-separated list, and the list without it. Commas in quotes are none. */
-static struct slice take_last(struct slice *list)
+/* The last place of `separator` in the text, or the first; outside quoted strings (RFC 9110 §5.6.4)
+ * if there can be any. The length of the text: it is not there. */
+static size_t find(struct slice text, char separator, bool has_quotes, bool wants_last)
 {
-    size_t start = 0;
+    size_t found = text.count;
     bool is_quoted = false;
-    for (size_t i = 0; i < list->count; i++) {
-        char byte = list->bytes[i];
-        if (byte == '"') {
+    for (size_t i = 0; i < text.count; i++) {
+        char byte = text.bytes[i];
+        if (has_quotes && byte == '"') {
             is_quoted = !is_quoted;
         } else if (byte == '\\' && is_quoted) {
             i++;
-        } else if (byte == ',' && !is_quoted) {
-            start = i + 1;
+        } else if (byte == separator && !is_quoted) {
+            found = i;
+            if (!wants_last) {
+                break;
+            }
         }
     }
-    struct slice last = slice_trim(slice_after(*list, start));
-    list->count = start > 0 ? start - 1 : 0;
+    return found;
+}
+
+/* The last member of a comma-separated list; the list becomes what stands before it. */
+static struct slice take_last(struct slice *list, bool has_quotes)
+{
+    size_t comma = find(*list, ',', has_quotes, true);
+    bool is_alone = comma == list->count;
+    struct slice last = slice_trim(is_alone ? *list : slice_after(*list, comma + 1));
+    list->count = is_alone ? 0 : comma;
     return last;
 }
 
@@ -42,7 +54,9 @@ static bool parse_node(struct slice node, struct ip_address *out_address)
 static bool parse_element(struct slice element, struct ip_address *out_address)
 {
     while (element.count > 0) {
-        struct slice value = slice_take(&element, ';');
+        size_t end = find(element, ';', true, false);
+        struct slice value = {element.bytes, end};
+        element = slice_after(element, end + 1);
         struct slice name = slice_trim(slice_take(&value, '='));
         if (slice_equal_ignoring_case(name, SLICE("for"))) {
             return parse_node(slice_trim(value), out_address);
@@ -66,8 +80,11 @@ struct ip_address forwarded_client(const struct request *request, const struct i
         }
         struct slice list = request->fields[i - 1].value;
         while (list.count > 0) {
-            struct slice member = take_last(&list);
+            struct slice member = take_last(&list, is_forwarded);
             struct ip_address address;
+            if (member.count == 0) {
+                continue; /* an empty member (RFC 9110 §5.6.1.2) */
+            }
             if (!address_list_has(trusted, &client) ||
                 !(is_forwarded ? parse_element(member, &address) : parse_node(member, &address))) {
                 return client;

@@ -167,7 +167,8 @@ enum { FRAMING_BYTES_MAX = 16384 };
 
 static bool is_too_much(const struct h1_body *body)
 {
-    return body->data > body->bytes_max || body->framing > FRAMING_BYTES_MAX + body->bytes_max;
+    bool is_chunk_too_long = body->step == DATA && body->left > body->bytes_max - body->data;
+    return is_chunk_too_long || body->framing > FRAMING_BYTES_MAX + body->bytes_max;
 }
 
 static enum h1_result skip_chunked(struct h1_body *body, struct slice input, size_t *out_used,
@@ -175,10 +176,6 @@ static enum h1_result skip_chunked(struct h1_body *body, struct slice input, siz
 {
     size_t at = 0;
     while (at < input.count && body->step != DONE) {
-        *out_status = 413;
-        if (is_too_much(body) || (body->step == DATA && body->left > body->bytes_max)) {
-            return H1_BAD;
-        }
         if (body->step == DATA) {
             size_t piece = input.count - at;
             piece = body->left < piece ? (size_t)body->left : piece;
@@ -195,6 +192,10 @@ static enum h1_result skip_chunked(struct h1_body *body, struct slice input, siz
             return H1_BAD;
         }
         body->step = (uint8_t)next;
+        if (is_too_much(body)) {
+            *out_status = 413;
+            return H1_BAD;
+        }
     }
     *out_used = at;
     return body->step == DONE ? H1_OK : H1_MORE;

@@ -161,6 +161,11 @@ static void leave_address(struct admission *admission, const struct ip_address *
 bool admission_move(struct admission *admission, const struct ip_address *from,
                     const struct ip_address *to)
 {
+    struct ip_address before = client_of(from);
+    struct ip_address after = client_of(to);
+    if (memcmp(&before, &after, sizeof before) == 0) {
+        return true;
+    }
     if (is_counted(admission, to) && !enter_address(admission, to)) {
         return false;
     }

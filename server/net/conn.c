@@ -67,10 +67,9 @@ void conn_set_state(struct conn_pool *pool, struct conn *conn, enum conn_state s
     if (state != CONN_CLOSED) {
         conn->since_ms = pool->now_ms;
         conn->moved_bytes = 0;
-        /* of a lingering one it is asked for at the end of its first window, if there is one */
-        conn->queued_bytes = state == CONN_WRITING     ? queued_bytes(conn->fd)
-                             : state == CONN_LINGERING ? UINT32_MAX
-                                                       : 0;
+        /* Asked for at the end of the first window, which hardly any connection comes to; until
+         * then the bytes that were queued before count as moved. */
+        conn->queued_bytes = state == CONN_WRITING || state == CONN_LINGERING ? UINT32_MAX : 0;
         list_append(&pool->lists[state], conn);
     }
 }

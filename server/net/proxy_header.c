@@ -15,6 +15,11 @@ static bool is_port(struct slice text)
     return text.count > 0 && port <= 65535 && (text.count == 1 || text.bytes[0] != '0');
 }
 
+static bool has_colon(struct slice text)
+{
+    return memchr(text.bytes, ':', text.count) != NULL;
+}
+
 /* "TCP4 192.0.2.1 192.0.2.2 50000 80": behind "PROXY ", without CRLF. */
 static bool parse_line(struct slice line, struct ip_address *io_address)
 {
@@ -32,8 +37,7 @@ static bool parse_line(struct slice line, struct ip_address *io_address)
         !ip_address_parse(target, &ours) || !is_port(source_port) || !is_port(line)) {
         return false;
     }
-    bool has_colon = memchr(source.bytes, ':', source.count) != NULL;
-    if (has_colon != is_v6) {
+    if (has_colon(source) != is_v6 || has_colon(target) != is_v6) {
         return false;
     }
     *io_address = client;
@@ -69,6 +73,7 @@ static enum proxy_header_result parse_v2(struct slice input, size_t *out_bytes,
                                          struct ip_address *io_address)
 {
     enum { FIXED_BYTES = 16, VERSION_2 = 2, COMMAND_LOCAL = 0, COMMAND_PROXY = 1 };
+    enum { FAMILY_LAST = 3, PROTOCOL_LAST = 2 };
     enum { TCP_OVER_IPV4 = 0x11, TCP_OVER_IPV6 = 0x21, IPV4_BYTES = 12, IPV6_BYTES = 36 };
     if (input.count < FIXED_BYTES) {
         return PROXY_HEADER_MORE;
@@ -76,7 +81,9 @@ static enum proxy_header_result parse_v2(struct slice input, size_t *out_bytes,
     const uint8_t *bytes = (const uint8_t *)input.bytes;
     unsigned command = bytes[12] & 15;
     size_t count = (size_t)bytes[14] << 8 | bytes[15];
+    bool is_known = bytes[13] >> 4 <= FAMILY_LAST && (bytes[13] & 15) <= PROTOCOL_LAST;
     if (bytes[12] >> 4 != VERSION_2 || command > COMMAND_PROXY ||
+        (command == COMMAND_PROXY && !is_known) ||
         (command == COMMAND_PROXY && bytes[13] == TCP_OVER_IPV4 && count < IPV4_BYTES) ||
         (command == COMMAND_PROXY && bytes[13] == TCP_OVER_IPV6 && count < IPV6_BYTES)) {
         return PROXY_HEADER_BAD;

@@ -186,7 +186,7 @@ Test(admission, who_is_one_client)
 
 Test(admission, moves_between_clients)
 {
-    struct admission *admission = admission_of(4, 2);
+    struct admission *admission = admission_of(5, 2);
     cr_expect(enter(admission, "192.0.2.1") == ADMITTED);
     cr_expect(enter(admission, "192.0.2.1") == ADMITTED);
     cr_expect(move(admission, "192.0.2.1", "192.0.2.2"));
@@ -199,20 +199,20 @@ Test(admission, moves_between_clients)
     cr_expect(enter(admission, "2001:db8::1") == ADMITTED);
     cr_expect(!move(admission, "2001:db8::1", "192.0.2.2"));
     expect_room(admission, "192.0.2.2", 0, ADMISSION_ADDRESS_FULL);
-    expect_room(admission, "2001:db8::2", 1, ADMISSION_FULL);
+    expect_room(admission, "2001:db8::2", 1, ADMISSION_ADDRESS_FULL);
     /* from a Unix socket, and from an address to none */
     cr_expect(enter(admission, "unix") == ADMITTED);
     cr_expect(!move(admission, "unix", "192.0.2.2"));
     cr_expect(move(admission, "unix", "192.0.2.3"));
-    expect_room(admission, "unix", 0, ADMISSION_FULL);
+    expect_room(admission, "unix", 1, ADMISSION_FULL);
     leave(admission, "192.0.2.2");
-    expect_room(admission, "192.0.2.3", 1, ADMISSION_FULL);
+    expect_room(admission, "192.0.2.3", 1, ADMISSION_ADDRESS_FULL);
     cr_expect(move(admission, "192.0.2.2", "unix"));
     leave(admission, "unix");
     expect_room(admission, "192.0.2.2", 2, ADMISSION_ADDRESS_FULL);
     leave(admission, "192.0.2.3");
     leave(admission, "2001:db8::1");
-    expect_room(admission, "unix", 4, ADMISSION_FULL);
+    expect_room(admission, "unix", 5, ADMISSION_FULL);
     admission_free(admission);
 }
 
@@ -225,7 +225,7 @@ Test(admission, moves_to_the_same_client)
                                           {"2001:db8::1", "2001:db8::2"},
                                           {"unix", "unix"}};
     for (size_t i = 0; i < ARRAY_COUNT(same); i++) {
-        struct admission *admission = admission_of(2, 1);
+        struct admission *admission = admission_of(3, 1);
         cr_expect(enter(admission, same[i][0]) == ADMITTED);
         cr_expect(move(admission, same[i][0], same[i][1]), "row %zu", i);
         expect_room(admission, "192.0.2.77", 1, ADMISSION_ADDRESS_FULL);
