@@ -11,8 +11,8 @@
 
 enum limit_unit {
     LIMIT_COUNT,
-    LIMIT_BYTES, /* k and m after the number: times 1024 and 1024 * 1024 */
-    LIMIT_MS,    /* ms, s, m after the number; without any: seconds */
+    LIMIT_BYTES, /* k, m and g after the number: times 1024 and so on */
+    LIMIT_MS,    /* ms, s, m, h after the number; without any: seconds */
 };
 
 /* LIMIT(member, name, unit, default, least, most, reason): the settable ones. */

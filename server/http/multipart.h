@@ -19,8 +19,8 @@ struct multipart {
  * hash: content that holds its own hash cannot be made. */
 void multipart_set_boundary(struct multipart *multipart, struct slice etag);
 
-/* Writes what stands before part `i`, or, for i = count, behind the last. Returns the length, which
- * is what it would be if it does not fit `capacity`. */
+/* Writes what stands before part `i`, or, for i = count, behind the last, and a NUL. Returns the
+ * length without it, which is what it would be if that does not fit `capacity`. */
 size_t multipart_text(const struct multipart *multipart, size_t i, char *out, size_t capacity);
 
 /* The length of the whole body. */

@@ -21,11 +21,11 @@ enum range_result {
     RANGE_SATISFIABLE, /* at least one */
 };
 
-/* Reads the field's value for a representation of `length` bytes. More than `count_max` ranges are
- * RANGE_NONE (§17.15), and so is every range of an empty representation. Ranges that overlap, or
- * lie closer than RANGE_GAP_BYTES together, become one, at the place of the first of them; the
- * others keep their order (§15.3.7.2). *out_ranges is whole only if the result is
- * RANGE_SATISFIABLE. */
+/* White space is allowed around members of the list. Reads the field's value for a representation
+ * of `length` bytes. More than `count_max` ranges are RANGE_NONE (§17.15), and so is every range of
+ * an empty representation. Ranges that overlap, or lie closer than RANGE_GAP_BYTES together, become
+ * one, at the place of the first of them; the others keep their order (§15.3.7.2). *out_ranges is
+ * whole only if the result is RANGE_SATISFIABLE. */
 enum range_result range_parse(struct slice value, uint64_t length, size_t count_max,
                               struct byte_ranges *out_ranges);
 

@@ -35,6 +35,35 @@ static bool is_host_byte(char byte)
            byte == '-' || byte == '.' || byte == '_';
 }
 
+/* Labels with dots between them, and maybe one behind the last. */
+static bool is_name(struct slice text)
+{
+    bool is_label_empty = true;
+    for (size_t i = 0; i < text.count; i++) {
+        if (!is_host_byte(text.bytes[i]) || (text.bytes[i] == '.' && is_label_empty)) {
+            return false;
+        }
+        is_label_empty = text.bytes[i] == '.';
+    }
+    return text.count > 0 && text.count < HOST_NAME_BYTES_MAX;
+}
+
+/* "[::1]", by its characters. */
+static bool is_address(struct slice text)
+{
+    if (text.count < 4 || text.bytes[0] != '[' || text.bytes[text.count - 1] != ']') {
+        return false;
+    }
+    for (size_t i = 1; i + 1 < text.count; i++) {
+        char byte = lower(text.bytes[i]);
+        bool is_hex = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+        if (!is_hex && byte != ':' && byte != '.') {
+            return false;
+        }
+    }
+    return text.count < HOST_NAME_BYTES_MAX;
+}
+
 /* "*" is every host, "*.x" every name below x, "[::1]" an address; otherwise a name, which may be
  * written with a last dot. NULL: none of these. */
 static char *parse_host(struct slice text)
@@ -42,15 +71,9 @@ static char *parse_host(struct slice text)
     if (slice_equal(text, SLICE("*"))) {
         return mem_string("", 0);
     }
-    struct slice name = slice_starts_with(text, SLICE("*.")) ? slice_after(text, 1) : text;
-    struct slice letters = name.count > 1 && name.bytes[0] == '.' ? slice_after(name, 1) : name;
-    bool is_good = letters.count > 0 && letters.count < HOST_NAME_BYTES_MAX &&
-                   letters.bytes[0] != '.' && name.bytes - text.bytes == letters.bytes - name.bytes;
-    bool is_address = slice_starts_with(name, SLICE("[")) && name.bytes[name.count - 1] == ']';
-    for (size_t i = 0; i < letters.count && is_good && !is_address; i++) {
-        is_good = is_host_byte(letters.bytes[i]);
-    }
-    if (!is_good) {
+    bool is_pattern = slice_starts_with(text, SLICE("*."));
+    struct slice name = is_pattern ? slice_after(text, 1) : text;
+    if (!is_name(slice_after(name, is_pattern)) && (is_pattern || !is_address(name))) {
         return NULL;
     }
     char buffer[HOST_NAME_BYTES_MAX];
@@ -61,8 +84,11 @@ static char *parse_host(struct slice text)
 static int parse_hosts(const char *text, struct mount *mount, struct error *error)
 {
     struct slice rest = slice_of_string(text == NULL || *text == '\0' ? "*" : text);
-    while (rest.count > 0) {
+    bool has_more = true;
+    while (has_more) {
+        size_t before = rest.count;
         struct slice name = slice_take(&rest, ',');
+        has_more = name.count < before; /* a comma was behind it */
         char *host = parse_host(name);
         if (host == NULL) {
             return error_set(error, ERR_USAGE,
@@ -85,7 +111,9 @@ static int parse_prefix(const char *text, struct mount *mount, struct error *err
     char buffer[PATH_BYTES_MAX];
     struct slice path;
     if (*text != '/' || path_canonical(slice_of_string(text), buffer, &path) != PATH_OK) {
-        return error_set(error, ERR_USAGE, "at=%s: not a path that begins with '/'", text);
+        return error_set(error, ERR_USAGE,
+                         "at=%s: not a path that begins with '/', or none that a request can have",
+                         text);
     }
     while (path.count > 0 && path.bytes[path.count - 1] == '/') {
         path.count--;

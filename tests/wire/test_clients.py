@@ -103,8 +103,8 @@ class ClientCase(unittest.TestCase):
         if "stdin" not in options and "input" not in options:
             options["stdin"] = subprocess.DEVNULL
         done = subprocess.run([os.fspath(word) for word in command], capture_output=True,
-                              timeout=120, env=clean_environment(self.folder), cwd=self.folder,
-                              **options)
+                              timeout=cairn.PATIENCE_S, cwd=self.folder,
+                              env=clean_environment(self.folder), **options)
         done.out = done.stdout.decode(errors="replace")
         done.err = done.stderr.decode(errors="replace")
         if expect is not None:
