@@ -462,12 +462,13 @@ Test(h1_session, the_time_of_a_head_is_not_stretched)
     struct fixture fixture;
     fixture_init(&fixture);
     open_connection(&fixture, false);
+    static const char *const pieces[] = {"E", "T", " / HTTP/1.1\r\n" HOST "\r\nGET "};
     deliver_text(&fixture, "G");
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(pieces); i++) {
         pass(&fixture, (int64_t)fixture.limits.head_ms / 4);
-        deliver_text(&fixture, i < 2 ? "ET" + i : " / HTTP/1.1\r\n" HOST "\r\nGET ");
+        deliver_text(&fixture, pieces[i]);
     }
-    cr_expect(has_output(&fixture, "HTTP/1.1 501 ") || has_output(&fixture, "HTTP/1.1 200 "));
+    cr_expect(has_output(&fixture, "HTTP/1.1 200 "));
     cr_expect(fixture.conn->state == CONN_HEAD);
     pass(&fixture, (int64_t)fixture.limits.head_ms - 1);
     cr_expect(fixture.conn->state == CONN_HEAD, "the second head has its own time");

@@ -136,8 +136,7 @@ static const char *const bad_hosts[] = {
     "a=b",
     "\"a\"",
     "(a)",
-    "b\xc3\xbc"
-    "cher.example", /* it is written as xn-- */
+    "x.b\xc3\xbc.example", /* it is written as xn-- */
     "a\x7f",
     "a\x01",
     "good.example,bad example",
