@@ -15,7 +15,7 @@ enum proxy_header_result {
 enum { PROXY_HEADER_BYTES_MAX = 16 + 65535 };
 
 /* *io_address becomes that of the client; it stays for a connection of the balancer's own (LOCAL,
- * UNKNOWN) and for families other than IP. */
+ * UNKNOWN) and for all but TCP over IP. */
 enum proxy_header_result proxy_header_parse(struct slice input, size_t *out_bytes,
                                             struct ip_address *io_address);
 
