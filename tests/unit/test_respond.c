@@ -25,6 +25,8 @@ enum { SITES_MAX = 3, COMMITTED_BYTES = 4096, BODY_BYTES = 10 };
 
 /* ---- sites in memory ---- */
 
+static int64_t modified_s; /* of all files of the next index */
+
 /* The name becomes part of the site's tags and of the one body of all its files. */
 static struct index *make_index(const char *words)
 {
@@ -37,6 +39,7 @@ static struct index *make_index(const char *words)
         .head = index_writer_head(writer, SLICE("Content-Type: text/html\r\n"),
                                   SLICE("Cache-Control: no-cache\r\n")),
         .digest = digest,
+        .modified_s = modified_s,
     };
     sample_entries(writer, words + 2, &form);
     struct index_properties properties = {
@@ -365,6 +368,40 @@ Test(respond, connection, .init = set_limits)
         cr_expect(response.tell_keep_alive == cases[i].tell_keep_alive, "%s", cases[i].input);
     }
     fixture_fini(&fixture);
+}
+
+/* Last-Modified is never later than the answer, nor is what dates are compared with (RFC 9110
+ * section 8.8.2.1); 0 and 1 are no dates. */
+Test(respond, modification_dates, .init = set_limits)
+{
+    static const struct {
+        int64_t modified_s;
+        const char *fields;
+        const char *answer;
+    } cases[] = {
+        {0, "", "200" TYPE POLICY TAG("A") LENGTH},
+        {1, "If-Modified-Since: Sun, 13 Sep 2020 12:26:40 GMT\r\n",
+         "200" TYPE POLICY TAG("A") LENGTH},
+        {NOW_S - 1, "",
+         "200" TYPE POLICY TAG("A") "Last-Modified: Sun, 13 Sep 2020 12:26:39 GMT\r\n" LENGTH},
+        {NOW_S - 1, "If-Modified-Since: Sun, 13 Sep 2020 12:26:39 GMT\r\n",
+         "304" POLICY TAG("A") "Last-Modified: Sun, 13 Sep 2020 12:26:39 GMT\r\n"},
+        {NOW_S + 1000, "",
+         "200" TYPE POLICY TAG("A") "Last-Modified: Sun, 13 Sep 2020 12:26:40 GMT\r\n" LENGTH},
+        {NOW_S + 1000, "If-Modified-Since: Sun, 13 Sep 2020 12:26:39 GMT\r\n",
+         "200" TYPE POLICY TAG("A") "Last-Modified: Sun, 13 Sep 2020 12:26:40 GMT\r\n" LENGTH},
+        {NOW_S + 1000, "If-Unmodified-Since: Sun, 13 Sep 2020 12:26:39 GMT\r\n",
+         PLAIN("412", "24", "")},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct fixture fixture;
+        modified_s = cases[i].modified_s;
+        fixture_init(&fixture, (const char *const[SITES_MAX]){"SA F/a"});
+        const char *text = answer(&fixture, "HEAD /a", cases[i].fields);
+        cr_expect(strcmp(text, cases[i].answer) == 0, "row %zu: %s", i, text);
+        fixture_fini(&fixture);
+    }
+    modified_s = 0;
 }
 
 /* An index that changed under a running server: the body is refused, not read. */
