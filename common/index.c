@@ -1,5 +1,7 @@
 #include "common/index.h"
 
+#include "common/fault_guard.h"
+
 #include "common/mem.h"
 #include "common/path.h"
 #include "common/wire.h"
@@ -409,6 +411,21 @@ int index_init(const void *bytes, uint64_t count, struct index *out_index, struc
     return status;
 }
 
+struct validation {
+    const void *map;
+    size_t count;
+    struct index *index;
+    struct error *error;
+    int status;
+};
+
+static void validate(void *argument)
+{
+    struct validation *validation = argument;
+    validation->status =
+        index_init(validation->map, validation->count, validation->index, validation->error);
+}
+
 static int map_index(int fd, struct index *index, struct error *error)
 {
     struct stat status;
@@ -430,10 +447,14 @@ static int map_index(int fd, struct index *index, struct error *error)
     if (map == MAP_FAILED) {
         return error_set(error, -errno, "cannot be mapped: %s", strerror(errno));
     }
-    int result = index_init(map, count, index, error);
-    if (result != 0) {
+    const void *ignored;
+    struct validation validation = {map, count, index, error, 0};
+    if (!fault_guard_run(validate, &validation, &ignored)) {
+        validation.status = error_set(error, -EIO, "cut short, or not readable, while it was read");
+    }
+    if (validation.status != 0) {
         munmap(map, count);
-        return result;
+        return validation.status;
     }
     index->device = status.st_dev;
     index->inode = status.st_ino;

@@ -1,5 +1,7 @@
 #include "common/release.h"
 
+#include "common/fault_guard.h"
+
 #include "common/mem.h"
 
 #include <errno.h>
@@ -72,6 +74,22 @@ int release_archive_path(const char *index_path, char **out_path, struct error *
     return 0;
 }
 
+struct commit_reading {
+    const struct index *index;
+    const struct archive *archive;
+    struct commit *commit;
+    const char *why;
+    int status;
+};
+
+static void read_commit(void *argument)
+{
+    struct commit_reading *reading = argument;
+    reading->status =
+        commit_decode(reading->archive->map, reading->index->committed_bytes,
+                      reading->archive->superblock.uuid, reading->commit, &reading->why);
+}
+
 int release_bind(const struct index *index, const struct archive *archive, struct error *error)
 {
     if (memcmp(index->archive_uuid, archive->superblock.uuid, UUID_BYTES) != 0) {
@@ -85,11 +103,11 @@ int release_bind(const struct index *index, const struct archive *archive, struc
                          file_bytes, index->committed_bytes);
     }
     struct commit commit;
-    const char *why;
-    int status = commit_decode(archive->map, index->committed_bytes, archive->superblock.uuid,
-                               &commit, &why);
-    if (status != 0) {
-        return error_set(error, ERR_BINDING, "%s: %s", archive->path, why);
+    const void *ignored;
+    struct commit_reading reading = {
+        .index = index, .archive = archive, .commit = &commit, .why = "not readable"};
+    if (!fault_guard_run(read_commit, &reading, &ignored) || reading.status != 0) {
+        return error_set(error, ERR_BINDING, "%s: %s", archive->path, reading.why);
     }
     if (commit.release != index->release || commit.index_bytes != index->map_bytes ||
         memcmp(commit.index_checksum.bytes, index->checksum.bytes, HASH128_BYTES) != 0) {

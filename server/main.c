@@ -1,5 +1,6 @@
 /* cairn-serve: loads the first releases, starts the workers, and then is the control thread: it
  * waits for commands, signals, workers that end and sites that nobody uses any more. */
+#include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
 #include "server/control.h"
@@ -204,6 +205,7 @@ int main(int argc, char **argv)
     }
     struct error error = {""};
     raise_descriptor_limit();
+    fault_guard_install();
     if (undertaker_init(&server.undertaker, &error) != 0) {
         return failed(&error);
     }

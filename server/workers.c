@@ -126,6 +126,7 @@ int workers_start(struct workers *workers, struct error *error)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* raised by the thread itself (common/fault_guard.h) */
     pthread_sigmask(SIG_BLOCK, &all, &before);
     int status = 0;
     for (size_t i = 0; i < workers->count && status == 0; i++) {

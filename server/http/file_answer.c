@@ -130,7 +130,14 @@ static void apply_range(const struct respond_context *context, const struct requ
         break;
     case RANGE_SATISFIABLE: {
         struct slice before, behind;
-        multipart->type = cut_type(response->fields[0], &before, &behind);
+        /* a copy: the parts may be written after this turn, when the mapping is not looked at */
+        struct slice type = cut_type(response->fields[0], &before, &behind);
+        char *copy = context->scratch->type;
+        multipart->type = (struct slice){copy, type.count};
+        if (type.count > sizeof context->scratch->type) {
+            multipart->type.count = 0;
+        }
+        memcpy(copy, type.bytes, multipart->type.count);
         multipart_set_boundary(multipart, validators->etag);
         respond_ranges(multipart, line, response);
         break;

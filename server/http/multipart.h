@@ -10,7 +10,7 @@ enum { BOUNDARY_BYTES = 30, CONTENT_RANGE_BYTES_MAX = 96 };
 /* The parts of one body. The ranges are of a representation of `length` bytes. */
 struct multipart {
     uint64_t length;
-    struct slice type; /* "Content-Type: ...\r\n" of the representation; borrowed, may be empty */
+    struct slice type; /* "Content-Type: ...\r\n" of the representation; may be empty */
     char boundary[BOUNDARY_BYTES];
     struct byte_ranges ranges; /* last, so that a copy can end with those that there are */
 };

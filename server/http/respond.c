@@ -240,6 +240,10 @@ static void respond_target(struct exchange *exchange)
             return;
         }
     }
+    if (site_stack_is_damaged(exchange->stack)) {
+        text_answer(503, exchange->response);
+        return;
+    }
     struct slice prefix = exchange->stack->prefix;
     if (prefix.count > 0 && path.count == prefix.count) {
         respond_prefix(exchange);

@@ -14,6 +14,7 @@ struct response_scratch {
     char target[ROUTE_TARGET_BYTES_MAX]; /* a rule's, expanded */
     char rules_path[PATH_BYTES_MAX];
     char cross_origin[2048]; /* what is repeated in the answer to OPTIONS */
+    char type[1024];         /* the parts' */
     struct multipart multipart;
 };
 

@@ -16,14 +16,19 @@ void batch_clear(struct batch *batch)
     batch->is_full = false;
 }
 
-/* Only as long as there are ranges. */
+/* Only as long as there are ranges; with the type behind them. */
 static struct conn_parts *copy_parts(const struct response *response)
 {
     size_t ranges = response->multipart->ranges.count * sizeof(struct byte_range);
     size_t bytes = offsetof(struct multipart, ranges.at) + ranges;
-    struct conn_parts *parts = mem_zeroed(1, offsetof(struct conn_parts, multipart) + bytes);
+    struct slice type = response->multipart->type;
+    struct conn_parts *parts =
+        mem_zeroed(1, offsetof(struct conn_parts, multipart) + bytes + type.count);
     parts->body_offset = response->body_offset;
     memcpy(&parts->multipart, response->multipart, bytes);
+    char *copy = (char *)&parts->multipart + bytes;
+    memcpy(copy, type.bytes, type.count);
+    parts->multipart.type.bytes = copy;
     return parts;
 }
 
@@ -52,12 +57,13 @@ bool batch_add(struct batch *batch, const struct response *response,
     if (text_bytes == 0) {
         return false;
     }
+    uint64_t body_bytes = announced_bytes(response);
     struct batch_response *added = &batch->responses[batch->response_count++];
     *added = (struct batch_response){
         .input_bytes = input_bytes,
         .text_at = batch->text_bytes,
         .text_bytes = text_bytes,
-        .announced_bytes = announced_bytes(response),
+        .announced_bytes = body_bytes,
         .status = response->status,
         .keep_alive = response->keep_alive,
     };

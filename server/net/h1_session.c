@@ -1,5 +1,6 @@
 #include "net/h1_session.h"
 
+#include "common/fault_guard.h"
 #include "http/forwarded.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
@@ -43,6 +44,12 @@ static enum write_result write_head(struct turn *turn, struct conn *conn)
     return WRITE_DONE;
 }
 
+/* Bytes that the release committed are not there. */
+static void note_lost_body(struct site *site)
+{
+    site_set_damaged(site, "its archive was cut short, or cannot be read any more");
+}
+
 static enum write_result write_body(struct turn *turn, struct conn *conn)
 {
     uint64_t turn_bytes = 0;
@@ -54,10 +61,14 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
         size_t piece =
             conn->body_bytes < TURN_BODY_BYTES_MAX ? (size_t)conn->body_bytes : TURN_BODY_BYTES_MAX;
         ssize_t sent = sendfile(conn->fd, conn->site->archive->fd, &offset, piece);
+        if (sent < 0 && errno == EIO) {
+            note_lost_body(conn->site);
+        }
         if (sent < 0) {
             return write_problem();
         }
         if (sent == 0) {
+            note_lost_body(conn->site);
             return WRITE_FAILED; /* somebody cut the archive short: end, never pad */
         }
         conn->body_offset += (uint64_t)sent;
@@ -154,6 +165,17 @@ static enum write_result settle_batch(struct turn *turn, struct conn *conn, size
     return WRITE_DONE;
 }
 
+/* The system could not read a body from its mapping. */
+static void note_lost_bodies(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->response_count; i++) {
+        const struct batch_response *response = &batch->responses[i];
+        if (response->body != NULL && (site_is_cut(response->site) || batch->response_count == 1)) {
+            note_lost_body(response->site);
+        }
+    }
+}
+
 static enum write_result write_batch(struct turn *turn, struct conn *conn, size_t *out_input_bytes)
 {
     struct batch *batch = &turn->batch;
@@ -162,6 +184,10 @@ static enum write_result write_batch(struct turn *turn, struct conn *conn, size_
     struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
     ssize_t sent =
         sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (has_rest ? MSG_MORE : 0));
+    if (sent < 0 && errno == EFAULT) {
+        note_lost_bodies(batch);
+        return WRITE_FAILED;
+    }
     if (sent < 0 && write_problem() == WRITE_FAILED) {
         return WRITE_FAILED;
     }
@@ -241,6 +267,42 @@ static bool is_last_request(const struct turn *turn, const struct conn *conn)
     return most > 0 && conn->requests + turn->batch.response_count + 1 >= most;
 }
 
+/* turn->request on its way into the batch. */
+struct answering {
+    struct turn *turn;
+    bool is_last; /* the connection ends with it */
+    size_t input_bytes;
+    bool is_added;
+};
+
+/* All that reads the mapping of an index. Whatever it had done when it is given up is done again.
+ */
+static void answer(void *argument)
+{
+    struct answering *answering = argument;
+    struct turn *turn = answering->turn;
+    struct response response;
+    const struct respond_context context = {.sites = turn->sites,
+                                            .limits = turn->limits,
+                                            .now_s = turn->common.date.seconds,
+                                            .scratch = &turn->scratch};
+    respond(&context, &turn->request, &response);
+    response.keep_alive = response.keep_alive && !answering->is_last;
+    answering->is_added = add_response(turn, &response, answering->input_bytes);
+}
+
+/* A site whose index somebody cut short is found out here: it is put out of use, and the answer
+ * made anew, without it. */
+static void answer_guarded(struct answering *answering)
+{
+    const void *address;
+    while (!fault_guard_run(answer, answering, &address)) {
+        struct site *site = site_list_at_address(answering->turn->sites, address);
+        assert(site != NULL && !site_is_damaged(site));
+        site_set_damaged(site, "cut short, or not readable any more");
+    }
+}
+
 /* Appends the answer to the next request of the input, which begins at `at`. */
 static enum answer_result answer_one(struct turn *turn, struct conn *conn, struct slice input,
                                      size_t at)
@@ -255,18 +317,12 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
     if (result == H1_MORE) {
         return has_head ? ANSWER_NEEDS_BODY : ANSWER_NEEDS_INPUT;
     }
+    struct answering answering = {turn, is_last_request(turn, conn), at + bytes, false};
     if (result == H1_OK) {
-        const struct respond_context context = {.sites = turn->sites,
-                                                .limits = turn->limits,
-                                                .now_s = turn->common.date.seconds,
-                                                .scratch = &turn->scratch};
-        respond(&context, &turn->request, &response);
-    } else {
-        respond_bad(status, &response);
+        answer_guarded(&answering);
+        return answering.is_added ? ANSWERED : ANSWER_FULL;
     }
-    if (is_last_request(turn, conn)) {
-        response.keep_alive = false;
-    }
+    respond_bad(status, &response);
     return add_response(turn, &response, at + bytes) ? ANSWERED : ANSWER_FULL;
 }
 

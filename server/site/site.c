@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int undertaker_init(struct undertaker *undertaker, struct error *error)
@@ -51,6 +53,7 @@ struct site *site_new(struct undertaker *undertaker, struct index *index, struct
 {
     struct site *site = mem_zeroed(1, sizeof *site);
     atomic_init(&site->references, 1);
+    atomic_init(&site->is_damaged, false);
     site->id = id;
     site->index = index;
     site->archive = archive;
@@ -87,6 +90,32 @@ void site_unref(struct site *site)
     uint64_t one = 1;
     ssize_t count = write(undertaker->wake_fd, &one, sizeof one);
     (void)count;
+}
+
+void site_set_damaged(struct site *site, const char *what)
+{
+    if (!atomic_exchange(&site->is_damaged, true)) {
+        fprintf(stderr, "cairn-serve: %s: %s; answered with 503 until a good release is loaded\n",
+                site->index_path, what);
+    }
+}
+
+static bool is_inside(const void *address, const void *map, uint64_t bytes)
+{
+    return (uintptr_t)address - (uintptr_t)map < bytes;
+}
+
+bool site_has_address(const struct site *site, const void *address)
+{
+    return is_inside(address, site->index->map, site->index->map_bytes) ||
+           is_inside(address, site->archive->map, site->archive->map_bytes);
+}
+
+bool site_is_cut(const struct site *site)
+{
+    struct stat status;
+    return fstat(site->archive->fd, &status) != 0 ||
+           (uint64_t)status.st_size < site->index->committed_bytes;
 }
 
 const uint8_t *site_body(const struct site *site, const struct index_representation *representation)

@@ -22,7 +22,8 @@ struct site {
     struct archive *archive;
     char *index_path; /* absolute, links followed */
     struct mount mount;
-    int64_t loaded_s; /* Unix time */
+    int64_t loaded_s;       /* Unix time */
+    atomic_bool is_damaged; /* its files are not what they were: it answers nothing any more */
     struct undertaker *undertaker;
     struct site *next_dead;
 };
@@ -38,6 +39,21 @@ struct site *site_new(struct undertaker *undertaker, struct index *index, struct
 
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site); /* takes NULL */
+
+/* Somebody cut the index or the archive of this site: from here on it answers nothing (503), and
+ * the log says so, once. Any thread. */
+void site_set_damaged(struct site *site, const char *what);
+
+static inline bool site_is_damaged(const struct site *site)
+{
+    return atomic_load_explicit(&site->is_damaged, memory_order_relaxed);
+}
+
+/* Is this address in the mapping of its index or its archive? */
+bool site_has_address(const struct site *site, const void *address);
+
+/* Is its archive shorter than what the release committed? Asks the system. */
+bool site_is_cut(const struct site *site);
 
 /* A representation's stored bytes, or NULL if they do not lie inside what this release committed
  * (which was checked at load, and is asked again because the index is only mapped). */

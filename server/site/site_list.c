@@ -218,7 +218,8 @@ bool site_list_has_on_top(const struct site_list *list, const struct site *site)
         bool has = false;
         for (size_t j = 0; host != NULL && j < host->stack_count; j++) {
             has |= slice_equal(host->stacks[j].prefix, prefix) &&
-                   site_is_same_release(host->stacks[j].sites[0], site);
+                   site_is_same_release(host->stacks[j].sites[0], site) &&
+                   !site_is_damaged(host->stacks[j].sites[0]);
         }
         if (!has) {
             return false;
@@ -261,6 +262,29 @@ static size_t visible_count(const struct site_stack *stack)
         }
     }
     return count;
+}
+
+bool site_stack_is_damaged(const struct site_stack *stack)
+{
+    for (size_t i = 0; i < stack->count; i++) {
+        if (site_is_damaged(stack->sites[i])) {
+            return true;
+        }
+        if ((stack->sites[i]->index->flags & INDEX_OVERLAY) == 0) {
+            break;
+        }
+    }
+    return false;
+}
+
+struct site *site_list_at_address(const struct site_list *list, const void *address)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (site_has_address(list->sites[i], address)) {
+            return list->sites[i];
+        }
+    }
+    return NULL;
 }
 
 /* The nearest 404.html, walking up from the path; not the one of the root. */
@@ -316,7 +340,7 @@ struct site_match site_stack_find(const struct site_stack *stack, struct slice p
     bool is_hidden = false; /* a newer snapshot lacks the path */
     for (size_t i = 0; i < stack->count; i++) {
         struct site *site = stack->sites[i];
-        if (is_hidden && site->index->immutable_count == 0) {
+        if (is_hidden && (site->index->immutable_count == 0 || site_is_damaged(site))) {
             continue;
         }
         const struct index_entry *entry = index_find(site->index, &hash, path);

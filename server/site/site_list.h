@@ -69,6 +69,13 @@ bool site_is_same_release(const struct site *a, const struct site *b);
 const struct site_stack *site_list_stack(const struct site_list *list, struct slice host,
                                          struct slice path, bool *out_is_host_known);
 
+/* Is one of the releases that describe the site as it is now (down to the first snapshot) damaged?
+ */
+bool site_stack_is_damaged(const struct site_stack *stack);
+
+/* The site whose mappings hold this address, or NULL. */
+struct site *site_list_at_address(const struct site_list *list, const void *address);
+
 /* Looks a canonical path (without the stack's prefix) up, newest site first. Its hash is computed
  * once, whatever the number of sites. An overlay that lacks the path falls through; a tombstone
  * ends the search; so does a snapshot, below which only files marked immutable still answer (an
