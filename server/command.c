@@ -70,24 +70,6 @@ static struct slice trim_end(struct slice text)
 
 /* ---- the commands ---- */
 
-int command_load(struct command_context *context, const struct load_request *request,
-                 struct reply *reply)
-{
-    struct load_result result;
-    struct error error = {""};
-    int status = loader_load(context->loader, request, &result, &error);
-    if (status != 0) {
-        reply_format(reply, "error load index: %s\n", error.text);
-    } else {
-        reply_format(reply,
-                     "ok load index id=%" PRIu64 " release=%" PRIu64 " paths=%" PRIu32
-                     " layers=%zu ms=%.1f%s\n",
-                     result.id, result.release, result.paths, result.layers, result.ms,
-                     result.was_on_top ? " unchanged=1" : "");
-    }
-    return status;
-}
-
 /* Takes a path in double quotes, in which \" and \\ stand for themselves, off *argument. False if
  * the quotes do not end, or nothing is between them. */
 static bool take_quoted(struct slice *argument, char *out)
@@ -167,6 +149,127 @@ static const char *parse_load(struct slice argument, struct load_words *words)
     return argument.count > 0 ? NULL : "PATH is missing";
 }
 
+static void reply_result(struct reply *reply, const char *words, const struct load_result *result)
+{
+    reply_format(
+        reply, "ok %s id=%" PRIu64 " release=%" PRIu64 " paths=%" PRIu32 " layers=%zu ms=%.1f%s\n",
+        words, result->id, result->release, result->paths, result->layers, result->ms,
+        result->was_on_top ? " unchanged=1" : "");
+}
+
+int command_load(struct command_context *context, const struct load_request *request,
+                 struct reply *reply)
+{
+    struct load_result result;
+    struct error error = {""};
+    int status = loader_load(context->loader, request, &result, &error);
+    if (status != 0) {
+        reply_format(reply, "error load index: %s\n", error.text);
+    } else {
+        reply_result(reply, "load index", &result);
+    }
+    return status;
+}
+
+/* The loaded site that an argument names; says so if there is none. */
+static struct site *find_site(struct command_context *context, const char *words,
+                              struct slice argument, struct reply *reply)
+{
+    struct site *site = loader_find(context->loader, argument);
+    if (site == NULL) {
+        reply_format(reply, "error %s: no loaded release has this id or path: %.*s\n", words,
+                     (int)argument.count, argument.bytes);
+    }
+    return site;
+}
+
+static void run_unload(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    struct load_words words = {.text_bytes = 0};
+    const char *problem = parse_load(argument, &words);
+    if (problem != NULL || words.request.hosts != NULL || words.request.prefix != NULL) {
+        reply_format(reply, "error unload: %s\n",
+                     problem != NULL ? problem : "it takes an id or a path alone");
+        return;
+    }
+    struct site *site = find_site(context, "unload", slice_of_string(words.request.path), reply);
+    if (site != NULL) {
+        uint64_t id = site->id;
+        uint64_t release = site->index->release;
+        loader_unload(context->loader, site);
+        reply_format(reply, "ok unload id=%" PRIu64 " release=%" PRIu64 " sites=%zu\n", id, release,
+                     loader_sites(context->loader)->count);
+    }
+}
+
+/* The stack that `host=` and `at=` name; without either, the only one there is, or that of every
+ * other host at the root. */
+static const struct site_stack *find_stack(const struct site_list *sites,
+                                           const struct load_request *request, struct error *error)
+{
+    if (request->hosts == NULL && request->prefix == NULL && sites->host_count == 1 &&
+        sites->hosts[0].stack_count == 1) {
+        return &sites->hosts[0].stacks[0];
+    }
+    struct mount mount;
+    if (mount_parse(request->hosts, request->prefix, &mount, error) != 0) {
+        return NULL;
+    }
+    const struct site_stack *stack =
+        site_list_stack_of(sites, slice_of_string(mount.hosts[0]), slice_of_string(mount.prefix));
+    if (stack == NULL) {
+        error_set(error, ERR_EMPTY, "nothing is loaded for host=%s at=%s",
+                  request->hosts == NULL ? "*" : request->hosts,
+                  request->prefix == NULL ? "/" : request->prefix);
+    }
+    mount_fini(&mount);
+    return stack;
+}
+
+static void run_rollback(struct command_context *context, struct slice argument,
+                         struct reply *reply)
+{
+    struct load_words words = {.text_bytes = 0};
+    while (take_option(&argument, &words)) {
+    }
+    struct error error = {""};
+    struct load_result result;
+    const struct site_stack *stack = NULL;
+    if (trim_end(argument).count > 0) {
+        error_set(&error, ERR_USAGE, "it takes host=NAME and at=/PREFIX");
+    } else {
+        stack = find_stack(loader_sites(context->loader), &words.request, &error);
+    }
+    if (stack == NULL || loader_rollback(context->loader, stack, &result, &error) != 0) {
+        reply_format(reply, "error rollback: %s\n", error.text);
+    } else {
+        reply_result(reply, "rollback", &result);
+    }
+}
+
+/* What is loaded somewhere, to look at it, goes on top of where its archive answers. */
+static void run_promote(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    struct load_words words = {.text_bytes = 0};
+    const char *problem = parse_load(argument, &words);
+    if (problem != NULL) {
+        reply_format(reply, "error promote: %s\n", problem);
+        return;
+    }
+    struct site *site = find_site(context, "promote", slice_of_string(words.request.path), reply);
+    if (site == NULL) {
+        return;
+    }
+    struct load_result result;
+    struct error error = {""};
+    words.request.path = site->index_path;
+    if (loader_load(context->loader, &words.request, &result, &error) != 0) {
+        reply_format(reply, "error promote: %s\n", error.text);
+    } else {
+        reply_result(reply, "promote", &result);
+    }
+}
+
 static void run_load(struct command_context *context, struct slice argument, struct reply *reply)
 {
     struct load_words words = {.text_bytes = 0};
@@ -176,6 +279,17 @@ static void run_load(struct command_context *context, struct slice argument, str
         return;
     }
     command_load(context, &words.request, reply);
+}
+
+static const char *state_of(const struct site_list *sites, size_t i)
+{
+    if (site_is_damaged(sites->sites[i])) {
+        return "damaged";
+    }
+    if (sites->standings[i].is_retired) {
+        return "retired";
+    }
+    return sites->standings[i].superseded_s == 0 ? "live" : "below";
 }
 
 static void run_list(struct command_context *context, struct slice argument, struct reply *reply)
@@ -188,12 +302,12 @@ static void run_list(struct command_context *context, struct slice argument, str
         char *hosts = mount_hosts_text(&site->mount);
         format_time(site->loaded_s, loaded);
         reply_format(reply,
-                     "site id=%" PRIu64 " release=%" PRIu64 " kind=%s paths=%" PRIu32
+                     "site id=%" PRIu64 " release=%" PRIu64 " kind=%s state=%s paths=%" PRIu32
                      " host=%s at=%s/ loaded=%s index=%s\n",
                      site->id, site->index->release,
                      (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot",
-                     site->index->entry_count, hosts, site->mount.prefix_url, loaded,
-                     site->index_path);
+                     state_of(sites, i), site->index->entry_count, hosts, site->mount.prefix_url,
+                     loaded, site->index_path);
         free(hosts);
     }
     reply_format(reply, "ok list sites=%zu\n", sites->count);
@@ -229,6 +343,11 @@ static void run_help(struct command_context *context, struct slice argument, str
 static const struct command commands[] = {
     {"load index", "PATH [host=NAME,...] [at=/PREFIX]",
      "make the release of an index live, above all others", run_load},
+    {"unload", "ID|PATH", "take a release out of the list", run_unload},
+    {"rollback", "[host=NAME] [at=/PREFIX]", "take the newest release of a site back",
+     run_rollback},
+    {"promote", "ID|PATH [host=NAME,...] [at=/PREFIX]",
+     "put a loaded release on top of where its archive answers", run_promote},
     {"list", NULL, "the releases in the list, newest first", run_list},
     {"status", NULL, "counters of this process", run_status},
     {"quit", NULL, "end when open responses are out", run_quit},
@@ -287,7 +406,8 @@ void command_run(struct command_context *context, struct slice line, struct repl
         if (!match_words(command->words, line, &argument)) {
             continue;
         }
-        if (command->argument != NULL && argument.count == 0) {
+        bool is_optional = command->argument != NULL && command->argument[0] == '[';
+        if (command->argument != NULL && argument.count == 0 && !is_optional) {
             reply_format(reply, "error %s: %.*s is missing\n", command->words,
                          (int)strcspn(command->argument, " "), command->argument);
         } else if (command->argument == NULL && argument.count > 0) {

@@ -48,6 +48,8 @@ static const char help[] =
     "                        (CAIRN_HEADER, one on each line)\n"
     "  --secure-headers      the same for a preset of security fields (CAIRN_SECURE_HEADERS=1)\n"
     "  --retain N            releases kept of a site, the oldest fall off (CAIRN_RETAIN; 8)\n"
+    "  --retain-for TIME     and for how long after another one came on top: 90s, 30m, 12h, 7d\n"
+    "                        (CAIRN_RETAIN_FOR; for good)\n"
     "\n"
     "How it works:\n"
     "  --workers N           serving threads (CAIRN_WORKERS; one per processor)\n"
@@ -76,6 +78,27 @@ static int parse_number(const char *name, const char *text, size_t least, size_t
                          most, text);
     }
     *out_number = number;
+    return 0;
+}
+
+/* Seconds: "90s", "30m", "12h", "7d"; seconds without a unit. */
+static int parse_duration(const char *name, const char *text, uint64_t *out_seconds,
+                          struct error *error)
+{
+    static const char units[] = "smhd";
+    static const uint64_t seconds[] = {1, 60, 3600, 86400};
+    enum { YEARS_100_S = 100 * 365 * 86400u };
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end == '\0' ? units : strchr(units, *end);
+    bool is_number = *text >= '0' && *text <= '9' && errno == 0 && unit != NULL &&
+                     (*end == '\0' || end[1] == '\0');
+    if (!is_number || number == 0 || number > YEARS_100_S / seconds[unit - units]) {
+        return error_set(error, ERR_USAGE, "%s: not a time such as 90s, 30m, 12h or 7d: %s", name,
+                         text);
+    }
+    *out_seconds = number * seconds[unit - units];
     return 0;
 }
 
@@ -220,6 +243,10 @@ static int read_environment(struct config *config, struct error *error)
     if (status == 0 && config->retain == 0) {
         status = add_number("CAIRN_RETAIN", 1, RETAIN_MAX, &config->retain, error);
     }
+    const char *retain_for = getenv("CAIRN_RETAIN_FOR");
+    if (status == 0 && config->retain_for_s == 0 && retain_for != NULL && *retain_for != '\0') {
+        status = parse_duration("CAIRN_RETAIN_FOR", retain_for, &config->retain_for_s, error);
+    }
     return status == 0 ? read_http_environment(config, error) : status;
 }
 
@@ -243,6 +270,8 @@ static int read_flag(struct config *config, int letter, struct error *error)
                             error);
     case 'r':
         return parse_number("--retain", optarg, 1, RETAIN_MAX, &config->retain, error);
+    case 'R':
+        return parse_duration("--retain-for", optarg, &config->retain_for_s, error);
     case 'm':
         return parse_mode("--socket-mode", optarg, &config->socket_mode, error);
     case 'a':
@@ -302,6 +331,7 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"control", required_argument, NULL, 'c'},
         {"workers", required_argument, NULL, 'w'},
         {"retain", required_argument, NULL, 'r'},
+        {"retain-for", required_argument, NULL, 'R'},
         {"socket-mode", required_argument, NULL, 'm'},
         {"header", required_argument, NULL, 'a'},
         {"secure-headers", no_argument, NULL, 's'},

@@ -16,6 +16,7 @@ struct config {
     size_t control_count;
     size_t worker_count;
     size_t retain;                /* releases kept of a site */
+    uint64_t retain_for_s;        /* how long, after another one came on top; 0: for good */
     struct load_request *indexes; /* to load at the start; words of argv */
     size_t index_count;
     struct limits limits;

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -72,14 +73,18 @@ static int open_archive(const struct loader *loader, const char *index_path,
 
 /* Where the release shall answer. */
 static int choose_mount(const struct loader *loader, const struct load_request *request,
-                        const struct archive *archive, struct mount *out_mount, struct error *error)
+                        const struct archive *archive, struct mount *out_mount, bool *out_is_aside,
+                        struct error *error)
 {
     const struct site *before = site_list_of_archive(loader_sites(loader), archive);
+    *out_is_aside = false;
     if (request->hosts == NULL && request->prefix == NULL && before != NULL) {
         *out_mount = mount_copy(&before->mount);
         return 0;
     }
-    return mount_parse(request->hosts, request->prefix, out_mount, error);
+    int status = mount_parse(request->hosts, request->prefix, out_mount, error);
+    *out_is_aside = status == 0 && before != NULL && !mount_equal(&before->mount, out_mount);
+    return status;
 }
 
 static int open_site(struct loader *loader, const struct load_request *request,
@@ -89,6 +94,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
     struct archive *archive = NULL;
     char *index_path = NULL;
     struct mount mount;
+    bool is_aside = false;
     int status = release_index_path(request->path, &index_path, error);
     if (status == 0) {
         status = index_open(index_path, &index, error);
@@ -97,7 +103,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
         status = open_archive(loader, index_path, index, &archive, error);
     }
     if (status == 0) {
-        status = choose_mount(loader, request, archive, &mount, error);
+        status = choose_mount(loader, request, archive, &mount, &is_aside, error);
     }
     if (status != 0) {
         archive_unref(archive);
@@ -107,16 +113,22 @@ static int open_site(struct loader *loader, const struct load_request *request,
     }
     *out_site = site_new(loader->undertaker, index, archive, index_path, mount, loader->last_id + 1,
                          time(NULL));
+    (*out_site)->is_aside = is_aside;
     return 0;
 }
 
 /* How many releases there are where the site answers: its first host's stack. */
 static size_t count_layers(const struct site_list *sites, const struct site *site)
 {
-    bool ignored;
-    const struct site_stack *stack = site_list_stack(sites, slice_of_string(site->mount.hosts[0]),
-                                                     slice_of_string(site->mount.prefix), &ignored);
+    const struct site_stack *stack = site_list_stack_of(
+        sites, slice_of_string(site->mount.hosts[0]), slice_of_string(site->mount.prefix));
     return stack == NULL ? 0 : stack->count;
+}
+
+static void publish(struct loader *loader, const struct site_change *change)
+{
+    publication_publish(loader->publication, site_list_next(loader_sites(loader), change,
+                                                            &loader->retention, time(NULL)));
 }
 
 int loader_load(struct loader *loader, const struct load_request *request,
@@ -141,10 +153,69 @@ int loader_load(struct loader *loader, const struct load_request *request,
         site_unref(site);
     } else {
         loader->last_id = site->id;
-        publication_publish(loader->publication, site_list_with(sites, site, loader->retain));
+        publish(loader, &(struct site_change){.added = site});
         out_result->id = site->id;
         out_result->layers = count_layers(loader_sites(loader), site);
     }
     out_result->ms = now_ms() - started_ms;
     return 0;
+}
+
+struct site *loader_find(const struct loader *loader, struct slice id_or_path)
+{
+    const struct site_list *sites = loader_sites(loader);
+    char id[24];
+    for (size_t i = 0; i < sites->count; i++) {
+        int count = snprintf(id, sizeof id, "%llu", (unsigned long long)sites->sites[i]->id);
+        if (slice_equal(id_or_path, (struct slice){id, (size_t)count})) {
+            return sites->sites[i];
+        }
+    }
+    char *path = mem_string(id_or_path.bytes, id_or_path.count);
+    char *real = realpath(path, NULL);
+    struct site *found = NULL;
+    for (size_t i = 0; i < sites->count && found == NULL; i++) {
+        const char *other = sites->sites[i]->index_path;
+        if (strcmp(other, path) == 0 || (real != NULL && strcmp(other, real) == 0)) {
+            found = sites->sites[i];
+        }
+    }
+    free(real);
+    free(path);
+    return found;
+}
+
+void loader_unload(struct loader *loader, const struct site *site)
+{
+    publish(loader, &(struct site_change){.removed = site});
+}
+
+int loader_rollback(struct loader *loader, const struct site_stack *stack,
+                    struct load_result *out_result, struct error *error)
+{
+    double started_ms = now_ms();
+    if (stack->active_count < 2) {
+        return error_set(error, ERR_EMPTY, "there is no release below %llu",
+                         (unsigned long long)stack->sites[0]->index->release);
+    }
+    const struct site *top = stack->sites[1];
+    *out_result = (struct load_result){
+        .id = top->id,
+        .release = top->index->release,
+        .paths = top->index->entry_count,
+    };
+    publish(loader, &(struct site_change){.retired = stack->sites[0]});
+    out_result->layers = count_layers(loader_sites(loader), top);
+    out_result->ms = now_ms() - started_ms;
+    return 0;
+}
+
+int64_t loader_expire(struct loader *loader)
+{
+    int64_t expiry_s = site_list_expiry_s(loader_sites(loader), &loader->retention);
+    if (expiry_s >= 0 && time(NULL) >= expiry_s) {
+        publish(loader, &(struct site_change){.added = NULL});
+        expiry_s = site_list_expiry_s(loader_sites(loader), &loader->retention);
+    }
+    return expiry_s;
 }

@@ -8,7 +8,7 @@
 struct loader {
     struct publication *publication;
     struct undertaker *undertaker;
-    size_t retain;    /* releases kept in the list */
+    struct site_retention retention;
     uint64_t last_id; /* of a site */
 };
 
@@ -34,6 +34,21 @@ struct load_request {
  * in one line that names the file. */
 int loader_load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
+
+/* The loaded site of this number, or whose index lies at this path; NULL: there is none. */
+struct site *loader_find(const struct loader *loader, struct slice id_or_path);
+
+/* Takes a site out of the list; what is below it answers again. */
+void loader_unload(struct loader *loader, const struct site *site);
+
+/* Takes the newest release of a stack back: the one below it answers; of the one that is taken
+ * back, only immutable files do, for tabs that are open. *out_result is of the release that is on
+ * top now. ERR_EMPTY if there is none below it. */
+int loader_rollback(struct loader *loader, const struct site_stack *stack,
+                    struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
+
+/* Lets go of what is over its time. Returns Unix time when that is to be asked again; -1: never. */
+int64_t loader_expire(struct loader *loader);
 
 /* The list that is current: for the control thread, until its next load. */
 const struct site_list *loader_sites(const struct loader *loader);

@@ -130,6 +130,19 @@ static void on_signal(struct server *server)
 
 enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_FIXED };
 
+/* How long to wait for the next thing that comes by itself: the end of the drain, or a release that
+ * is over its time. -1: there is none. */
+static int64_t wait_ms(struct server *server)
+{
+    enum { LONGEST_MS = 3600000 };
+    if (server->is_draining) {
+        return server->drain_until_ms - now_ms();
+    }
+    int64_t expiry_s = loader_expire(&server->loader);
+    int64_t left_s = expiry_s - time(NULL);
+    return expiry_s < 0 ? -1 : left_s > LONGEST_MS / 1000 ? LONGEST_MS : left_s * 1000;
+}
+
 /* One wait and what came of it. */
 static void turn(struct server *server)
 {
@@ -139,7 +152,7 @@ static void turn(struct server *server)
     fds[POLL_UNDERTAKER] = (struct pollfd){.fd = server->undertaker.wake_fd, .events = POLLIN};
     fds[POLL_ENDED] = (struct pollfd){.fd = workers_ended_fd(server->workers), .events = POLLIN};
     size_t control_count = control_poll_fds(server->control, fds + POLL_FIXED);
-    int64_t left = server->is_draining ? server->drain_until_ms - now_ms() : -1;
+    int64_t left = wait_ms(server);
     if (server->is_draining && left <= 0) {
         workers_stop(server->workers);
         left = 100;
@@ -210,9 +223,10 @@ int main(int argc, char **argv)
         return failed(&error);
     }
     publication_init(&server.publication);
-    server.loader = (struct loader){.publication = &server.publication,
-                                    .undertaker = &server.undertaker,
-                                    .retain = server.config.retain};
+    server.loader =
+        (struct loader){.publication = &server.publication,
+                        .undertaker = &server.undertaker,
+                        .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
     if (start(&server, &error) != 0) {
         stop(&server);

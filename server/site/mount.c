@@ -151,6 +151,15 @@ struct mount mount_everywhere(void)
     return mount;
 }
 
+bool mount_equal(const struct mount *a, const struct mount *b)
+{
+    bool is_same = a->host_count == b->host_count && strcmp(a->prefix, b->prefix) == 0;
+    for (size_t i = 0; is_same && i < a->host_count; i++) {
+        is_same = strcmp(a->hosts[i], b->hosts[i]) == 0;
+    }
+    return is_same;
+}
+
 struct mount mount_copy(const struct mount *mount)
 {
     struct mount copy = {

@@ -22,6 +22,9 @@ int mount_parse(const char *hosts, const char *prefix, struct mount *out_mount,
 /* Every host, at the root. */
 struct mount mount_everywhere(void);
 
+/* The same hosts, in the same order, and the same prefix? */
+bool mount_equal(const struct mount *a, const struct mount *b);
+
 struct mount mount_copy(const struct mount *mount);
 void mount_fini(struct mount *mount);
 

@@ -22,7 +22,8 @@ struct site {
     struct archive *archive;
     char *index_path; /* absolute, links followed */
     struct mount mount;
-    int64_t loaded_s;       /* Unix time */
+    int64_t loaded_s; /* Unix time */
+    bool is_aside;    /* its archive answered elsewhere before: a preview, or a second place */
     atomic_bool is_damaged; /* its files are not what they were: it answers nothing any more */
     struct undertaker *undertaker;
     struct site *next_dead;

@@ -18,15 +18,6 @@ bool site_is_same_release(const struct site *a, const struct site *b)
            a->archive->device == b->archive->device && a->archive->inode == b->archive->inode;
 }
 
-static bool is_same_mount(const struct mount *a, const struct mount *b)
-{
-    bool is_same = a->host_count == b->host_count && strcmp(a->prefix, b->prefix) == 0;
-    for (size_t i = 0; is_same && i < a->host_count; i++) {
-        is_same = strcmp(a->hosts[i], b->hosts[i]) == 0;
-    }
-    return is_same;
-}
-
 /* ---- building ---- */
 
 static struct site_host *host_of(struct site_list *list, struct slice name)
@@ -55,22 +46,49 @@ static struct site_stack *stack_of(struct site_host *host, const struct mount *m
     return &host->stacks[host->stack_count++];
 }
 
-/* Puts a site under those of its hosts that have room below the newer ones. Takes over a reference.
- * The first site of a host and of a stack is always kept, so that their names, which are its,
- * live as long as they do. */
-static void add_site(struct site_list *list, struct site *site, size_t retain)
+const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
+                                            struct slice prefix)
+{
+    for (size_t i = 0; i < list->host_count; i++) {
+        const struct site_host *found = &list->hosts[i];
+        for (size_t j = 0; j < found->stack_count && slice_equal(found->name, host); j++) {
+            if (slice_equal(found->stacks[j].prefix, prefix)) {
+                return &found->stacks[j];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Puts a site under those of its hosts that have room below the newer ones; a retired one only
+ * where there is a newer one. The first site of a host and of a stack is always kept, so that their
+ * names, which are its, live as long as they do. */
+static bool add_to_stacks(struct site_list *list, struct site *site, bool is_retired, size_t retain)
 {
     bool is_kept = false;
     for (size_t i = 0; i < site->mount.host_count; i++) {
-        struct site_host *host = host_of(list, slice_of_string(site->mount.hosts[i]));
-        struct site_stack *stack = stack_of(host, &site->mount);
+        struct slice name = slice_of_string(site->mount.hosts[i]);
+        if (is_retired &&
+            site_list_stack_of(list, name, slice_of_string(site->mount.prefix)) == NULL) {
+            continue;
+        }
+        struct site_stack *stack = stack_of(host_of(list, name), &site->mount);
         if (stack->count < retain || stack->count == 0) {
             stack->sites = mem_resize(stack->sites, stack->count + 1, sizeof(struct site *));
             stack->sites[stack->count++] = site;
+            stack->active_count += !is_retired;
             is_kept = true;
         }
     }
-    if (is_kept) {
+    return is_kept;
+}
+
+/* Takes over a reference. */
+static void add_site(struct site_list *list, struct site *site, struct site_standing standing,
+                     size_t retain)
+{
+    if (add_to_stacks(list, site, standing.is_retired, retain)) {
+        list->standings[list->count] = standing;
         list->sites[list->count++] = site;
     } else {
         site_unref(site);
@@ -95,8 +113,10 @@ static int by_prefix_length(const void *a, const void *b)
 
 static void finish(struct site_list *list)
 {
-    qsort(list->hosts, list->host_count, sizeof *list->hosts,
-          by_name); /* at least that of the top */
+    if (list->host_count == 0) {
+        return;
+    }
+    qsort(list->hosts, list->host_count, sizeof *list->hosts, by_name);
     for (size_t i = 0; i < list->host_count; i++) {
         qsort(list->hosts[i].stacks, list->hosts[i].stack_count, sizeof *list->hosts[i].stacks,
               by_prefix_length);
@@ -107,20 +127,73 @@ static void finish(struct site_list *list)
     }
 }
 
-struct site_list *site_list_with(const struct site_list *old, struct site *site, size_t retain)
+/* Is it the newest of any stack? */
+static bool is_on_top(const struct site_list *list, const struct site *site)
+{
+    for (size_t i = 0; i < list->host_count; i++) {
+        for (size_t j = 0; j < list->hosts[i].stack_count; j++) {
+            if (list->hosts[i].stacks[j].sites[0] == site) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Does site i of the old list stay? */
+static bool stays(const struct site_list *old, size_t i, const struct site_change *change,
+                  const struct site_retention *retention, int64_t now_s)
+{
+    const struct site *site = old->sites[i];
+    const struct site *added = change->added;
+    int64_t superseded_s = old->standings[i].superseded_s;
+    bool is_over =
+        retention->time_s > 0 && superseded_s > 0 && now_s - superseded_s >= retention->time_s;
+    bool is_same = added != NULL && site_is_same_release(site, added) &&
+                   mount_equal(&site->mount, &added->mount);
+    return site != change->removed && !is_over && !is_same;
+}
+
+struct site_list *site_list_next(const struct site_list *old, const struct site_change *change,
+                                 const struct site_retention *retention, int64_t now_s)
 {
     struct site_list *list = mem_zeroed(1, sizeof *list);
     list->generation = old->generation + 1;
     list->sites = mem_zeroed(old->count + 1, sizeof(struct site *));
-    add_site(list, site, retain);
-    for (size_t i = 0; i < old->count; i++) {
-        if (!site_is_same_release(old->sites[i], site) ||
-            !is_same_mount(&old->sites[i]->mount, &site->mount)) {
-            add_site(list, site_ref(old->sites[i]), retain);
+    list->standings = mem_zeroed(old->count + 1, sizeof *list->standings);
+    if (change->added != NULL) {
+        add_site(list, change->added, (struct site_standing){0}, retention->count);
+    }
+    for (int pass = 0; pass < 2; pass++) { /* those that are active, then those that are retired */
+        for (size_t i = 0; i < old->count; i++) {
+            struct site_standing standing = old->standings[i];
+            standing.is_retired |= old->sites[i] == change->retired;
+            if (standing.is_retired == (pass == 1) && stays(old, i, change, retention, now_s)) {
+                add_site(list, site_ref(old->sites[i]), standing, retention->count);
+            }
         }
     }
     finish(list);
+    for (size_t i = 0; i < list->count; i++) {
+        struct site_standing *standing = &list->standings[i];
+        bool is_top = is_on_top(list, list->sites[i]);
+        standing->superseded_s = is_top                       ? 0
+                                 : standing->superseded_s > 0 ? standing->superseded_s
+                                                              : now_s;
+    }
     return list;
+}
+
+int64_t site_list_expiry_s(const struct site_list *list, const struct site_retention *retention)
+{
+    int64_t least = -1;
+    for (size_t i = 0; retention->time_s > 0 && i < list->count; i++) {
+        int64_t superseded_s = list->standings[i].superseded_s;
+        if (superseded_s > 0 && (least < 0 || superseded_s + retention->time_s < least)) {
+            least = superseded_s + retention->time_s;
+        }
+    }
+    return least;
 }
 
 void site_list_free(struct site_list *list)
@@ -138,6 +211,7 @@ void site_list_free(struct site_list *list)
         site_unref(list->sites[i]);
     }
     free(list->hosts);
+    free(list->standings);
     free(list->sites);
     free(list);
 }
@@ -145,7 +219,7 @@ void site_list_free(struct site_list *list)
 const struct site *site_list_of_archive(const struct site_list *list, const struct archive *archive)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (list->sites[i]->archive->device == archive->device &&
+        if (!list->sites[i]->is_aside && list->sites[i]->archive->device == archive->device &&
             list->sites[i]->archive->inode == archive->inode) {
             return list->sites[i];
         }
@@ -213,15 +287,10 @@ const struct site_stack *site_list_stack(const struct site_list *list, struct sl
 bool site_list_has_on_top(const struct site_list *list, const struct site *site)
 {
     for (size_t i = 0; i < site->mount.host_count; i++) {
-        struct slice prefix = slice_of_string(site->mount.prefix);
-        const struct site_host *host = find_host(list, slice_of_string(site->mount.hosts[i]));
-        bool has = false;
-        for (size_t j = 0; host != NULL && j < host->stack_count; j++) {
-            has |= slice_equal(host->stacks[j].prefix, prefix) &&
-                   site_is_same_release(host->stacks[j].sites[0], site) &&
-                   !site_is_damaged(host->stacks[j].sites[0]);
-        }
-        if (!has) {
+        const struct site_stack *stack = site_list_stack_of(
+            list, slice_of_string(site->mount.hosts[i]), slice_of_string(site->mount.prefix));
+        if (stack == NULL || !site_is_same_release(stack->sites[0], site) ||
+            site_is_damaged(stack->sites[0])) {
             return false;
         }
     }
@@ -256,7 +325,7 @@ static size_t folder_bytes(struct slice path, uint32_t depth)
 static size_t visible_count(const struct site_stack *stack)
 {
     size_t count = 0;
-    while (count < stack->count) {
+    while (count < stack->active_count) {
         if ((stack->sites[count++]->index->flags & INDEX_OVERLAY) == 0) {
             break;
         }
@@ -266,7 +335,7 @@ static size_t visible_count(const struct site_stack *stack)
 
 bool site_stack_is_damaged(const struct site_stack *stack)
 {
-    for (size_t i = 0; i < stack->count; i++) {
+    for (size_t i = 0; i < stack->active_count; i++) {
         if (site_is_damaged(stack->sites[i])) {
             return true;
         }
@@ -340,6 +409,7 @@ struct site_match site_stack_find(const struct site_stack *stack, struct slice p
     bool is_hidden = false; /* a newer snapshot lacks the path */
     for (size_t i = 0; i < stack->count; i++) {
         struct site *site = stack->sites[i];
+        is_hidden |= i >= stack->active_count;
         if (is_hidden && (site->index->immutable_count == 0 || site_is_damaged(site))) {
             continue;
         }

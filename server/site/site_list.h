@@ -6,10 +6,12 @@
 
 #include "site/site.h"
 
-/* The releases that answer for one host below one prefix, newest first. */
+/* The releases that answer for one host below one prefix, newest first; behind them those that were
+ * taken back, of which only immutable files still answer. */
 struct site_stack {
     struct slice prefix;     /* canonical, "/docs"; empty: the root */
     struct slice prefix_url; /* the same, percent-encoded */
+    size_t active_count;     /* at least 1 */
     size_t count;
     struct site **sites; /* borrowed from the list */
 };
@@ -21,10 +23,17 @@ struct site_host {
     struct site_stack *stacks; /* the longest prefix first */
 };
 
+/* What else there is to know of a site in a list. */
+struct site_standing {
+    int64_t superseded_s; /* Unix time since when it is on top nowhere; 0: it is somewhere */
+    bool is_retired;      /* taken back */
+};
+
 struct site_list {
     uint64_t generation; /* counts the lists of this process, from 1 */
     size_t count;
-    struct site **sites; /* all of them, newest first; one reference to each */
+    struct site **sites; /* all of them, newest first, then the retired; one reference to each */
+    struct site_standing *standings; /* of each */
     size_t host_count;
     struct site_host *hosts; /* sorted by name */
     struct site_stack *only; /* set if one stack answers for every host at the root, and no other */
@@ -41,10 +50,30 @@ struct site_match {
 /* An empty list of generation 1. */
 struct site_list *site_list_new(void);
 
-/* A new list, the next generation: `site` (whose reference it takes over) on top of `old` for each
- * of its hosts, without what is the same release for the same hosts further down, and without what
- * exceeds `retain` releases in every stack. */
-struct site_list *site_list_with(const struct site_list *old, struct site *site, size_t retain);
+/* How long releases stay. */
+struct site_retention {
+    size_t count;   /* of each stack at most; at least 1 */
+    int64_t time_s; /* after something else was put on top; 0: no matter how long */
+};
+
+/* What the next list differs by; NULL: not by this. */
+struct site_change {
+    struct site *added;         /* goes on top for each of its hosts; its reference is taken over */
+    const struct site *removed; /* of the old list */
+    const struct site *retired; /* the same */
+};
+
+/* A new list, the next generation: the old one with the change, without what is the same release as
+ * the added one for the same hosts, and without what exceeds the retention in every stack. */
+struct site_list *site_list_next(const struct site_list *old, const struct site_change *change,
+                                 const struct site_retention *retention, int64_t now_s);
+
+/* When the first of its releases falls off by time: Unix time; -1: none does. */
+int64_t site_list_expiry_s(const struct site_list *list, const struct site_retention *retention);
+
+/* The stack of exactly this host (as in struct mount) and prefix, or NULL. */
+const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
+                                            struct slice prefix);
 
 /* The newest load of the same release, or NULL. */
 const struct site *site_list_same(const struct site_list *list, const struct site *site);
@@ -52,7 +81,8 @@ const struct site *site_list_same(const struct site_list *list, const struct sit
 /* Is this release on top already, wherever the site would go? */
 bool site_list_has_on_top(const struct site_list *list, const struct site *site);
 
-/* The newest site of an archive, or NULL: a release without a mount of its own goes there. */
+/* The newest site of an archive that is not aside (struct site), or NULL: a release without a mount
+ * of its own goes there. */
 const struct site *site_list_of_archive(const struct site_list *list,
                                         const struct archive *archive);
 

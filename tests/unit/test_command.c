@@ -17,8 +17,9 @@ static void fixture_init(struct fixture *fixture)
 {
     publication_init(&fixture->publication);
     cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
-    fixture->loader = (struct loader){
-        .publication = &fixture->publication, .undertaker = &fixture->undertaker, .retain = 4};
+    fixture->loader = (struct loader){.publication = &fixture->publication,
+                                      .undertaker = &fixture->undertaker,
+                                      .retention = {4, 0}};
     fixture->context = (struct command_context){.loader = &fixture->loader};
 }
 

@@ -63,8 +63,9 @@ static void fixture_init(struct fixture *fixture)
     limits_init(&fixture->limits);
     publication_init(&fixture->publication);
     cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
-    fixture->loader = (struct loader){
-        .publication = &fixture->publication, .undertaker = &fixture->undertaker, .retain = 3};
+    fixture->loader = (struct loader){.publication = &fixture->publication,
+                                      .undertaker = &fixture->undertaker,
+                                      .retention = {3, 0}};
     struct load_result result;
     struct error error = {""};
     const struct load_request request = {.path = "site.idx"};

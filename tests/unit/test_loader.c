@@ -38,8 +38,9 @@ static void fixture_init(struct fixture *fixture)
 {
     publication_init(&fixture->publication);
     cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
-    fixture->loader = (struct loader){
-        .publication = &fixture->publication, .undertaker = &fixture->undertaker, .retain = RETAIN};
+    fixture->loader = (struct loader){.publication = &fixture->publication,
+                                      .undertaker = &fixture->undertaker,
+                                      .retention = {RETAIN, 0}};
 }
 
 static void fixture_fini(struct fixture *fixture)

@@ -42,7 +42,9 @@ static unsigned sites_alive(struct store *store)
 static void publish(struct publication *publication, struct store *store, uint64_t release)
 {
     struct site_list *old = atomic_load(&publication->current);
-    publication_publish(publication, site_list_with(old, make_site(store, release), RETAIN));
+    static const struct site_retention retention = {RETAIN, 0};
+    const struct site_change change = {.added = make_site(store, release)};
+    publication_publish(publication, site_list_next(old, &change, &retention, 0));
 }
 
 Test(publication, starts_empty_and_publishes_without_subscribers)

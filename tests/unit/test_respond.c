@@ -62,6 +62,12 @@ struct fixture {
     struct site_list *sites;
 };
 
+static struct site_list *sample_next(const struct site_list *old, struct site *site)
+{
+    const struct site_retention retention = {SITES_MAX, 0};
+    return site_list_next(old, &(struct site_change){.added = site}, &retention, 0);
+}
+
 /* Sites from words, the newest first: "S" for a snapshot or "O" for an overlay, a letter for its
  * name, then its entries (samples.h). */
 static void fixture_init(struct fixture *fixture, const char *const *stack)
@@ -76,7 +82,7 @@ static void fixture_init(struct fixture *fixture, const char *const *stack)
         struct site *site =
             site_new(&fixture->undertaker, make_index(stack[count]), make_archive(stack[count][1]),
                      mem_string("x", 1), mount_everywhere(), 1, 0);
-        struct site_list *next = site_list_with(fixture->sites, site, SITES_MAX);
+        struct site_list *next = sample_next(fixture->sites, site);
         site_list_free(fixture->sites);
         fixture->sites = next;
     }

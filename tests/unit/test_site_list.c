@@ -32,6 +32,12 @@ static struct site *make_site(struct undertaker *undertaker, const char *words, 
                     release, 0);
 }
 
+static struct site_list *with(const struct site_list *old, struct site *site, size_t retain)
+{
+    const struct site_retention retention = {retain, 0};
+    return site_list_next(old, &(struct site_change){.added = site}, &retention, 1);
+}
+
 /* The list with the described releases, the newest first in `stack`. */
 static struct site_list *make_list(struct undertaker *undertaker, const char *const *stack)
 {
@@ -42,7 +48,7 @@ static struct site_list *make_list(struct undertaker *undertaker, const char *co
     struct site_list *list = site_list_new();
     while (count > 0) {
         struct site *site = make_site(undertaker, stack[count - 1], SITES_MAX - count + 1);
-        struct site_list *next = site_list_with(list, site, SITES_MAX);
+        struct site_list *next = with(list, site, SITES_MAX);
         site_list_free(list);
         list = next;
         count--;
@@ -154,7 +160,7 @@ static const char *releases(const struct site_list *list)
 static struct site_list *push(struct undertaker *undertaker, struct site_list *list,
                               uint64_t release, size_t retain)
 {
-    struct site_list *next = site_list_with(list, make_site(undertaker, "S F/a", release), retain);
+    struct site_list *next = with(list, make_site(undertaker, "S F/a", release), retain);
     cr_expect(next->generation == list->generation + 1);
     site_list_free(list);
     return next;
@@ -215,8 +221,8 @@ Test(site_list, references)
     cr_assert(undertaker_init(&undertaker, NULL) == 0);
     struct site *site = make_site(&undertaker, "S F/a", 1);
     struct site_list *empty = site_list_new();
-    struct site_list *one = site_list_with(empty, site, 2);
-    struct site_list *two = site_list_with(one, make_site(&undertaker, "S F/a", 2), 2);
+    struct site_list *one = with(empty, site, 2);
+    struct site_list *two = with(one, make_site(&undertaker, "S F/a", 2), 2);
     cr_expect(empty->count == 0 && one->count == 1 && two->count == 2);
     cr_expect(atomic_load(&site->references) == 2);
     site_ref(site);
@@ -348,7 +354,7 @@ Test(site_list, hosts_and_prefixes)
         struct site_list *list = site_list_new();
         for (size_t j = 0; j < MOUNTS_MAX && choices[i].mounts[j] != NULL; j++) {
             struct site *site = make_mounted(&undertaker, choices[i].mounts[j], j + 1);
-            struct site_list *next = site_list_with(list, site, SITES_MAX);
+            struct site_list *next = with(list, site, SITES_MAX);
             cr_expect(site_list_has_on_top(next, site) && !site_list_has_on_top(list, site));
             site_list_free(list);
             list = next;
@@ -373,8 +379,7 @@ Test(site_list, retained_per_host_and_prefix)
     cr_assert(undertaker_init(&undertaker, NULL) == 0);
     struct site_list *list = site_list_new();
     for (size_t i = 0; i < ARRAY_COUNT(loads); i++) {
-        struct site_list *next =
-            site_list_with(list, make_mounted(&undertaker, loads[i], i + 1), 2);
+        struct site_list *next = with(list, make_mounted(&undertaker, loads[i], i + 1), 2);
         site_list_free(list);
         list = next;
     }

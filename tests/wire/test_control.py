@@ -97,7 +97,7 @@ class TestCommands(Control):
             server.send("list\n")
             rows = server.read_reply()
             self.assertEqual(len(rows), 2)
-            self.assertRegex(rows[0], r"^site id=1 release=1 kind=snapshot paths=3 host=\* at=/ "
+            self.assertRegex(rows[0], r"^site id=1 release=1 kind=snapshot state=live paths=3 host=\* at=/ "
                                       r"loaded=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ index=/")
             self.assertTrue(rows[0].endswith(f"index={self.first.resolve()}"))
             self.assertEqual(rows[1], "ok list sites=1")

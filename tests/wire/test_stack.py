@@ -1,0 +1,217 @@
+"""The stack of releases: taking back, unloading, promoting, falling off; what an open tab still
+gets, and what is gone."""
+import re
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import cairn
+from cairn import Server, wait_until
+
+
+def chunk(number):
+    return f"assets/index-{number}f9a8b2c.js"
+
+
+def partner(number):
+    return f"assets/vendor-{number}c3d4e5f.css"
+
+
+class Stack(cairn.TemporaryFolder):
+    """Releases 1, 2, 3 of one site, each with a page of its own and chunks with fingerprints."""
+
+    def setUp(self):
+        super().setUp()
+        self.indexes = {}
+        for number in (1, 2, 3):
+            tree = cairn.write_tree(self.folder / "tree", {
+                "index.html": f"<title>release {number}</title>\n",
+                f"only{number}.html": f"<title>only {number}</title>\n",
+                chunk(number): f"chunk {number}\n", partner(number): f"/* {number} */\n"})
+            self.indexes[number] = cairn.pack(tree, self.folder / "site.cairn")
+
+    def serve(self, *numbers, **keywords):
+        server = Server(*(self.indexes[number] for number in numbers), **keywords)
+        server.__enter__()
+        self.addCleanup(server.__exit__, None)
+        return server
+
+    def page(self, server, host="x"):
+        with server.client() as client:
+            client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            answer = client.read()
+            return answer.body.decode() if answer.status == 200 else answer.status
+
+    def expect_release(self, server, number, host="x"):
+        self.assertEqual(self.page(server, host), f"<title>release {number}</title>\n")
+
+    def rows(self, server):
+        """[(id, release, state)] of `list`."""
+        server.send("list\n")
+        return [tuple(re.search(rf" {name}=(\S+)", row).group(1) for name in ("id", "release", "state"))
+                for row in server.read_reply()[:-1]]
+
+
+class TestRollback(Stack):
+    def test_back_step_by_step(self):
+        server = self.serve(1, 2, 3)
+        self.expect_release(server, 3)
+        with server.client() as open_tab:
+            self.assertEqual(open_tab.get("/").status, 200)
+            reply = server.command("rollback")
+            self.assertRegex(reply, r"^ok rollback id=2 release=2 paths=\d+ layers=3 ms=\d+\.\d$")
+            self.expect_release(server, 2)
+            # the tab has the page of release 3, and asks for its chunks
+            self.assertEqual(open_tab.get("/" + chunk(3)).body, b"chunk 3\n")
+        self.assertEqual(server.get("/only3.html").status, 404)
+        self.assertEqual(server.get("/only2.html").status, 200)
+        self.assertEqual(self.rows(server), [("2", "2", "live"), ("1", "1", "below"),
+                                             ("3", "3", "retired")])
+        self.assertTrue(server.command("rollback").startswith("ok rollback id=1 release=1 "))
+        self.expect_release(server, 1)
+        for number in (1, 2, 3):
+            self.assertEqual(server.get("/" + chunk(number)).body, f"chunk {number}\n".encode())
+        self.assertEqual(server.command("rollback"), "error rollback: there is no release below 1")
+        self.expect_release(server, 1)
+
+    def test_and_forward_again(self):
+        server = self.serve(1, 2)
+        server.command("rollback")
+        self.expect_release(server, 1)
+        reply = server.load(self.indexes[2])
+        self.assertNotIn("unchanged", reply)
+        self.expect_release(server, 2)
+        self.assertEqual([row[1:] for row in self.rows(server)], [("2", "live"), ("1", "below")])
+
+    def test_an_overlay(self):
+        """What it changed is as before, also what it had deleted."""
+        server = self.serve(3)
+        tree = cairn.write_tree(self.folder / "over", {"index.html": "<title>overlay</title>\n"})
+        overlay = cairn.pack(tree, self.folder / "site.cairn", "--overlay")
+        server.load(overlay)
+        self.assertEqual(self.page(server), "<title>overlay</title>\n")
+        self.assertEqual(server.get("/only3.html").status, 404)  # it was deleted
+        self.assertTrue(server.command("rollback").startswith("ok rollback "))
+        self.expect_release(server, 3)
+        self.assertEqual(server.get("/only3.html").status, 200)
+
+    def test_of_one_of_several_sites(self):
+        other = self.pack_tree({"index.html": "<title>other</title>\n"}, name="other")
+        with Server(self.indexes[1], "host=a.example", self.indexes[2], other, "host=b.example",
+                    "at=/x") as server:
+            self.assertIn("nothing is loaded for host=* at=/", server.command("rollback"))
+            self.assertIn("nothing is loaded for host=c.example", server.command("rollback host=c.example"))
+            self.assertIn("no host", server.command("rollback host=!"))
+            self.assertIn("it takes host=", server.command("rollback 7"))
+            self.assertIn("no release below", server.command("rollback host=b.example at=/x"))
+            self.assertTrue(server.command("rollback host=a.example").startswith("ok rollback id=1 "))
+            self.expect_release(server, 1, "a.example")
+
+
+class TestUnload(Stack):
+    def test_by_id_and_by_path(self):
+        server = self.serve(1, 2, 3)
+        self.assertEqual(server.command("unload 2"), "ok unload id=2 release=2 sites=2")
+        self.expect_release(server, 3)
+        self.assertEqual(server.get("/" + chunk(2)).status, 404)
+        reply = server.command(f"unload {self.indexes[3]}")
+        self.assertEqual(reply, "ok unload id=3 release=3 sites=1")
+        self.expect_release(server, 1)
+        self.assertEqual(server.get("/" + chunk(3)).status, 404)
+        self.assertEqual(server.command("unload 1"), "ok unload id=1 release=1 sites=0")
+        self.assertEqual(self.page(server), 503)
+        server.load(self.indexes[2])
+        self.expect_release(server, 2)
+
+    def test_what_is_not_there(self):
+        server = self.serve(1)
+        for word in ("7", "0", "x", "/nonexistent.idx", str(self.indexes[2])):
+            self.assertEqual(server.command(f"unload {word}"),
+                             f"error unload: no loaded release has this id or path: {word}")
+        self.assertTrue(server.command("unload").startswith("error unload: "))
+        self.assertTrue(server.command("unload 1 host=x").startswith("error unload: it takes"))
+        self.expect_release(server, 1)
+
+    def test_retired_ones_alone_do_not_answer(self):
+        server = self.serve(1, 2)
+        server.command("rollback")
+        self.assertTrue(server.command("unload 1").startswith("ok unload "))
+        self.assertEqual(self.page(server), 503)
+        self.assertEqual(self.rows(server), [])
+
+    def test_a_download_outlives_it(self):
+        big = cairn.noise(5_000_000, "stack")
+        index = self.pack_tree({"big.bin": big}, name="big")
+        with Server(index, workers=1) as server:
+            with server.client(receive_buffer=4096) as client:
+                client.send(cairn.request("/big.bin"))
+                client.socket.recv(100, cairn.socket.MSG_PEEK)
+                self.assertTrue(server.command("unload 1").startswith("ok unload "))
+                self.assertEqual(server.get("/big.bin").status, 503)
+                self.assertEqual(client.read().body, big)
+
+            def unmapped():
+                return str(self.folder / "big.cairn") not in Path(
+                    f"/proc/{server.pid}/maps").read_text()
+            wait_until(unmapped, "the archive is unmapped when its last response has ended")
+
+
+class TestPreview(Stack):
+    def test_look_at_it_and_promote_it(self):
+        server = self.serve(1)
+        preview = server.load(f"{self.indexes[2]} host=r2.preview.example")
+        self.expect_release(server, 1)
+        self.expect_release(server, 2, "r2.preview.example")
+        # a deploy meanwhile goes to the site, not to the preview
+        server.load(self.indexes[3])
+        self.expect_release(server, 3)
+        self.expect_release(server, 2, "r2.preview.example")
+        reply = server.command(f"promote {preview['id']}")
+        self.assertRegex(reply, r"^ok promote id=4 release=2 paths=\d+ layers=3 ms=\d+\.\d$")
+        self.expect_release(server, 2)
+        self.expect_release(server, 2, "r2.preview.example")
+        self.assertTrue(server.command(f"unload {preview['id']}").startswith("ok unload "))
+        self.expect_release(server, 2, "r2.preview.example")  # as every other host
+        self.assertIn("unchanged=1", server.command(f"promote {self.indexes[2]}"))
+        self.assertTrue(server.command("rollback").startswith("ok rollback id=3 "))
+        self.expect_release(server, 3)
+
+    def test_to_a_place_that_is_named(self):
+        server = self.serve(1)
+        reply = server.command("promote 1 host=www.example at=/v1")
+        self.assertTrue(reply.startswith("ok promote id=2 release=1 "), reply)
+        with server.client() as client:
+            client.send("GET /v1/ HTTP/1.1\r\nHost: www.example\r\n\r\n")
+            self.assertEqual(client.read().body, b"<title>release 1</title>\n")
+        self.assertTrue(server.command("promote 9").startswith("error promote: no loaded release"))
+        self.assertTrue(server.command("promote").startswith("error promote: "))
+
+
+class TestRetention(Stack):
+    def test_for_some_time(self):
+        """What was superseded falls off by itself, and what is on top never."""
+        server = self.serve(1, 2, options=["--retain-for", "1s"])
+        self.assertEqual(server.get("/" + chunk(1)).status, 200)
+        wait_until(lambda: len(self.rows(server)) == 1, "release 1 fell off")
+        self.assertEqual(server.get("/" + chunk(1)).status, 404)
+        self.expect_release(server, 2)
+        server.load(self.indexes[3])
+        server.command("rollback")
+        self.expect_release(server, 2)
+        wait_until(lambda: len(self.rows(server)) == 1, "the retired one fell off")
+        self.expect_release(server, 2)
+        maps = Path(f"/proc/{server.pid}/maps").read_text()
+        self.assertNotIn(str(self.indexes[1]), maps)
+        self.assertNotIn(str(self.indexes[3]), maps)
+
+    def test_flags(self):
+        for text in ("", "0", "x", "1w", "1ss", "-1s", "99999999999d"):
+            done = cairn.run("cairn-serve", "--retain-for", text, self.indexes[1], expect=2)
+            self.assertIn("--retain-for", done.err)
+        server = self.serve(1, env={"CAIRN_RETAIN_FOR": "7d"})
+        self.expect_release(server, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
