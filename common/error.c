@@ -45,6 +45,8 @@ const char *error_name(int code)
         return "wrong usage";
     case ERR_EMPTY:
         return "empty";
+    case ERR_REFUSED:
+        return "refused by the server";
     default:
         return strerror(-code);
     }

@@ -20,6 +20,7 @@ enum err {
     ERR_BUSY = -10008,    /* somebody else holds the lock */
     ERR_USAGE = -10009,   /* the command's words are off */
     ERR_EMPTY = -10010,   /* nothing to do where something was expected */
+    ERR_REFUSED = -10011, /* a server answered, and said no */
 };
 
 enum { ERROR_TEXT_BYTES = 1024 };

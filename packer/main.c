@@ -1,4 +1,5 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
+#include "common/control_client.h"
 #include "common/json_writer.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
@@ -71,6 +72,7 @@ struct add_command {
     struct site_options site;
     bool as_json;
     bool dry_run;
+    const char *push; /* a control socket; NULL: none */
 };
 
 enum {
@@ -81,6 +83,7 @@ enum {
     OPTION_DRY_RUN,
     OPTION_JSON,
     OPTION_DOTFILES,
+    OPTION_PUSH,
     OPTION_SITE, /* by its name */
 };
 
@@ -92,6 +95,7 @@ static const struct option add_long_options[] = {
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"json", no_argument, NULL, OPTION_JSON},
     {"dotfiles", no_argument, NULL, OPTION_DOTFILES},
+    {"push", required_argument, NULL, OPTION_PUSH},
     {"jobs", required_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -150,6 +154,9 @@ static int set_add_option(struct add_command *add, int letter, const char *name,
         break;
     case OPTION_DOTFILES:
         add->options.walk.dotfiles = true;
+        break;
+    case OPTION_PUSH:
+        add->push = optarg;
         break;
     case 'q':
         add->options.quiet = true;
@@ -245,6 +252,29 @@ static int finish(const struct command *command, int status, const struct error 
     return status == ERR_USAGE ? usage_error(command, error->text) : failed(command, error);
 }
 
+/* Has a server load the release that was just published, and waits for what it says. */
+static int push(const struct add_command *add, const char *index_path, struct error *error)
+{
+    enum { PATIENCE_MS = 60000 };
+    struct control_client *client;
+    int status = control_client_open(add->push, PATIENCE_MS, &client, error);
+    if (status != 0) {
+        return status;
+    }
+    char *last;
+    char *line = mem_format("load index %s", index_path);
+    status = control_client_send(client, line, stderr, &last, error);
+    if (last != NULL && status != 0) {
+        error_set(error, status, "packed, but the server did not take it: %s", last);
+    } else if (last != NULL && !add->options.quiet) {
+        fprintf(stderr, "cairn-pack: %s\n", last);
+    }
+    free(last);
+    free(line);
+    control_client_close(client);
+    return status;
+}
+
 static int pack(struct add_command *add, const struct command *command)
 {
     struct error error = {""};
@@ -254,6 +284,10 @@ static int pack(struct add_command *add, const struct command *command)
         print_result(&result);
     } else if (status == 0) {
         printf("load index %s\n", result.index_path);
+    }
+    if (status == 0 && add->push != NULL) {
+        (void)fflush(stdout);
+        status = push(add, result.index_path, &error);
     }
     add_result_fini(&result);
     return finish(command, status, &error);
@@ -477,6 +511,7 @@ static const struct command commands[] = {
      "  --wait         wait while another cairn-pack adds to the same archive\n"
      "  --allow-empty  publish a site without a single file\n"
      "  -j, --jobs N   threads (one for each processor)\n"
+     "  --push SOCKET  have the server at this control socket load it, and fail if it does not\n"
      "  --json         print the result as JSON instead of the line\n"
      "  -q, --quiet    no progress, notes and summary on standard error\n",
      site_options_help, run_add},

@@ -1,6 +1,7 @@
 #include "server/command.h"
 
 #include "common/mem.h"
+#include "server/report.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -36,14 +37,6 @@ struct command {
     const char *help;
     void (*run)(struct command_context *context, struct slice argument, struct reply *reply);
 };
-
-static void format_time(int64_t seconds, char out[21])
-{
-    time_t time = seconds;
-    struct tm parts;
-    gmtime_r(&time, &parts);
-    strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
 
 /* ---- words ---- */
 
@@ -281,54 +274,32 @@ static void run_load(struct command_context *context, struct slice argument, str
     command_load(context, &words.request, reply);
 }
 
-static const char *state_of(const struct site_list *sites, size_t i)
+/* `--json` behind a command: false, and said so, if it is something else. */
+static bool wants_json(const char *words, struct slice argument, bool *out_json,
+                       struct reply *reply)
 {
-    if (site_is_damaged(sites->sites[i])) {
-        return "damaged";
+    *out_json = slice_equal(argument, SLICE("--json"));
+    if (argument.count > 0 && !*out_json) {
+        reply_format(reply, "error %s: it takes --json or nothing\n", words);
+        return false;
     }
-    if (sites->standings[i].is_retired) {
-        return "retired";
-    }
-    return sites->standings[i].superseded_s == 0 ? "live" : "below";
+    return true;
 }
 
 static void run_list(struct command_context *context, struct slice argument, struct reply *reply)
 {
-    (void)argument;
-    const struct site_list *sites = loader_sites(context->loader);
-    for (size_t i = 0; i < sites->count; i++) {
-        const struct site *site = sites->sites[i];
-        char loaded[21];
-        char *hosts = mount_hosts_text(&site->mount);
-        format_time(site->loaded_s, loaded);
-        reply_format(reply,
-                     "site id=%" PRIu64 " release=%" PRIu64 " kind=%s state=%s paths=%" PRIu32
-                     " host=%s at=%s/ loaded=%s index=%s\n",
-                     site->id, site->index->release,
-                     (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot",
-                     state_of(sites, i), site->index->entry_count, hosts, site->mount.prefix_url,
-                     loaded, site->index_path);
-        free(hosts);
+    bool is_json;
+    if (wants_json("list", argument, &is_json, reply)) {
+        report_list(loader_sites(context->loader), is_json, reply);
     }
-    reply_format(reply, "ok list sites=%zu\n", sites->count);
 }
 
 static void run_status(struct command_context *context, struct slice argument, struct reply *reply)
 {
-    (void)argument;
-    struct loop_totals totals = {0};
-    size_t running = 0;
-    if (context->workers != NULL) {
-        totals = workers_totals(context->workers);
-        running = workers_running(context->workers);
+    bool is_json;
+    if (wants_json("status", argument, &is_json, reply)) {
+        report_status(context, is_json, reply);
     }
-    reply_format(reply,
-                 "ok status version=%s pid=%ld uptime_s=%" PRId64 " workers=%zu sites=%zu"
-                 " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64 " bytes=%" PRIu64
-                 " log_lost=%" PRIu64 "\n",
-                 CAIRN_VERSION, (long)getpid(), (int64_t)time(NULL) - context->started_s, running,
-                 loader_sites(context->loader)->count, totals.connections, totals.accepted,
-                 totals.requests, totals.bytes, totals.log_lost);
 }
 
 static void run_quit(struct command_context *context, struct slice argument, struct reply *reply)
@@ -348,8 +319,8 @@ static const struct command commands[] = {
      run_rollback},
     {"promote", "ID|PATH [host=NAME,...] [at=/PREFIX]",
      "put a loaded release on top of where its archive answers", run_promote},
-    {"list", NULL, "the releases in the list, newest first", run_list},
-    {"status", NULL, "counters of this process", run_status},
+    {"list", "[--json]", "the releases in the list, newest first", run_list},
+    {"status", "[--json]", "counters of this process", run_status},
     {"quit", NULL, "end when open responses are out", run_quit},
     {"help", NULL, "this list", run_help},
 };

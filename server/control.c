@@ -199,11 +199,34 @@ static size_t client_count(const struct control *control)
     return count;
 }
 
+/* The socket's mode keeps others out; should somebody have changed it, the system still tells who
+ * is at the other end (unix(7), SO_PEERCRED). */
+static bool may_command(int fd, uid_t *out_uid)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
+        *out_uid = (uid_t)-1;
+        return false;
+    }
+    *out_uid = peer.uid;
+    return peer.uid == 0 || peer.uid == geteuid();
+}
+
 static void on_listener(struct control *control, const struct channel *channel)
 {
     int fd = accept4(channel->in_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        add_channel(control, CHANNEL_CLIENT, fd, fd);
+    if (fd < 0) {
+        return;
+    }
+    struct channel *client = add_channel(control, CHANNEL_CLIENT, fd, fd);
+    uid_t uid;
+    if (!may_command(fd, &uid)) {
+        reply_format(&client->unsent,
+                     "error connection: commands are for user %lu and root, not for user %lu\n",
+                     (unsigned long)geteuid(), (unsigned long)uid);
+        client->is_closing = true;
+        write_unsent(client);
     }
 }
 

@@ -1,7 +1,7 @@
 /* cairn-ctl: sends control commands to a server's Unix socket and prints the replies. */
+#include "common/control_client.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
-#include "http/limits.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,13 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static const char usage[] = "usage: cairn-ctl [--socket PATH] [COMMAND...]\n";
+static const char usage[] = "usage: cairn-ctl [--socket PATH] [--timeout SECONDS] [COMMAND...]\n";
 static const char help[] =
     "\n"
     "Sends a control command to the server that listens on the Unix socket PATH and prints its\n"
@@ -28,6 +26,7 @@ static const char help[] =
     "cairn-ctl help lists the commands.\n"
     "\n"
     "  -s, --socket PATH  the server's control socket (CAIRN_CONTROL)\n"
+    "  -t, --timeout SECONDS  how long to wait for each reply (for ever)\n"
     "  -h, --help         this text\n"
     "  -V, --version      the version\n"
     "\n"
@@ -39,52 +38,20 @@ static int failed(const char *what)
     return EXIT_FAILED;
 }
 
-static int connect_to(const char *path)
+/* Prints the rows and the last line of a reply. Returns an exit code. */
+static int send_line(struct control_client *client, const char *line, bool *out_is_over)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        int number = errno;
-        close(fd);
-        errno = number;
-        return -1;
-    }
-    return fd;
-}
-
-/* Prints rows up to the line that ends a reply. Returns an exit code. */
-static int print_reply(FILE *stream)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-    int result = EXIT_FAILED;
-    bool is_complete = false;
-    while (!is_complete && getline(&line, &capacity, stream) > 0) {
-        bool is_ok = strncmp(line, "ok ", 3) == 0;
-        is_complete = is_ok || strncmp(line, "error ", 6) == 0;
-        result = is_ok ? EXIT_OK : EXIT_FAILED;
-        fputs(line, is_complete && !is_ok ? stderr : stdout);
-    }
-    free(line);
-    if (!is_complete) {
-        fputs("cairn-ctl: the server ended the connection without a reply\n", stderr);
+    char *last;
+    struct error error = {""};
+    int status = control_client_send(client, line, stdout, &last, &error);
+    if (last == NULL) {
+        fprintf(stderr, "cairn-ctl: %s\n", error.text);
+        *out_is_over = true;
         return EXIT_FAILED;
     }
-    return result;
-}
-
-static int send_line(FILE *stream, const char *line)
-{
-    fprintf(stream, "%s\n", line);
-    if (fflush(stream) != 0) {
-        return failed("control socket");
-    }
-    return print_reply(stream);
+    fprintf(status == 0 ? stdout : stderr, "%s\n", last);
+    free(last);
+    return status == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /* The words, with a space between them; a relative path of `load index` with this folder before. */
@@ -108,65 +75,82 @@ static char *join(int count, char **words)
 }
 
 /* Every line of standard input. Goes on after an error, and remembers it. */
-static int send_input(FILE *stream)
+static int send_input(struct control_client *client)
 {
+    bool is_over = false;
     char *line = NULL;
     size_t capacity = 0;
     int result = EXIT_OK;
     ssize_t count;
-    while ((count = getline(&line, &capacity, stdin)) > 0) {
+    while (!is_over && (count = getline(&line, &capacity, stdin)) > 0) {
         if (line[count - 1] == '\n') {
             line[count - 1] = '\0';
         }
         if (line[strspn(line, " \t\r")] == '\0') {
             continue; /* the server passes over empty lines as well */
         }
-        if (send_line(stream, line) != EXIT_OK) {
+        if (send_line(client, line, &is_over) != EXIT_OK) {
             result = EXIT_FAILED;
-        }
-        if (feof(stream) || ferror(stream)) {
-            break;
         }
     }
     free(line);
     return result;
 }
 
-static int run(const char *path, int count, char **words)
+static int run(const char *path, int64_t timeout_ms, int count, char **words)
 {
-    int fd = connect_to(path);
-    FILE *stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
-    if (stream == NULL) {
-        return failed(path);
+    struct control_client *client;
+    struct error error = {""};
+    if (control_client_open(path, timeout_ms, &client, &error) != 0) {
+        fprintf(stderr, "cairn-ctl: %s\n", error.text);
+        return EXIT_FAILED;
     }
     int result;
     if (count > 0) {
+        bool ignored;
         char *line = join(count, words);
-        result = send_line(stream, line);
+        result = send_line(client, line, &ignored);
         free(line);
     } else {
-        result = send_input(stream);
+        result = send_input(client);
     }
-    fclose(stream);
-    if (fflush(stdout) != 0) {
-        return failed("standard output");
-    }
-    return result;
+    control_client_close(client);
+    return fflush(stdout) == 0 ? result : failed("standard output");
+}
+
+/* Seconds, with a fraction or without; 0: for ever. */
+static bool parse_seconds(const char *text, int64_t *out_ms)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    bool is_number = ((*text >= '0' && *text <= '9') || *text == '.') && *end == '\0' &&
+                     seconds >= 0 && seconds <= 1e6;
+    *out_ms = is_number ? (int64_t)(seconds * 1000) : 0;
+    return is_number;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {{"socket", required_argument, NULL, 's'},
+                                                 {"timeout", required_argument, NULL, 't'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {"version", no_argument, NULL, 'V'},
                                                  {NULL, 0, NULL, 0}};
     standard_streams_reserve();
     const char *path = getenv("CAIRN_CONTROL");
+    int64_t timeout_ms = 0;
     int letter;
-    while ((letter = getopt_long(argc, argv, "+s:hV", long_options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "+s:t:hV", long_options, NULL)) != -1) {
         switch (letter) {
         case 's':
             path = optarg;
+            break;
+        case 't':
+            if (!parse_seconds(optarg, &timeout_ms)) {
+                fprintf(stderr, "cairn-ctl: --timeout: not a number of seconds: %s\n%s", optarg,
+                        usage);
+                return EXIT_USAGE;
+            }
             break;
         case 'h':
             printf("%s%s", usage, help);
@@ -184,5 +168,5 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
-    return run(path, argc - optind, argv + optind);
+    return run(path, timeout_ms, argc - optind, argv + optind);
 }

@@ -53,8 +53,8 @@ static const struct {
     {"quit", "ok quit\n"},
     {"load index", "error load index: PATH is missing\n"},
     {"load \t index  ", "error load index: PATH is missing\n"},
-    {"list x", "error list: it takes no argument\n"},
-    {"status  now", "error status: it takes no argument\n"},
+    {"list x", "error list: it takes --json or nothing\n"},
+    {"status  now", "error status: it takes --json or nothing\n"},
     {"help list", "error help: it takes no argument\n"},
     {"quit quit", "error quit: it takes no argument\n"},
     /* no command */
@@ -120,8 +120,8 @@ Test(command, help_has_a_row_per_command)
     fixture_init(&fixture);
     char *reply = run(&fixture, SLICE("help"));
     static const char *const parts[] = {"command load index PATH [host=NAME,...] [at=/PREFIX]: ",
-                                        "\ncommand list: ",
-                                        "\ncommand status: ",
+                                        "\ncommand list [--json]: ",
+                                        "\ncommand status [--json]: ",
                                         "\ncommand quit: ",
                                         "\ncommand help: ",
                                         "\nok help commands="};

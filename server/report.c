@@ -1,0 +1,161 @@
+#include "server/report.h"
+
+#include "common/json_writer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static void format_time(int64_t seconds, char out[21])
+{
+    time_t time = seconds;
+    struct tm parts;
+    gmtime_r(&time, &parts);
+    strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+static const char *state_of(const struct site_list *sites, size_t i)
+{
+    if (site_is_damaged(sites->sites[i])) {
+        return "damaged";
+    }
+    if (sites->standings[i].is_retired) {
+        return "retired";
+    }
+    return sites->standings[i].superseded_s == 0 ? "live" : "below";
+}
+
+/* A row of JSON: an object on a line of its own. */
+struct json_row {
+    struct json_writer json;
+    char *text;
+    size_t count;
+    FILE *stream;
+};
+
+static void begin_row(struct json_row *row)
+{
+    row->stream = open_memstream(&row->text, &row->count);
+    if (row->stream == NULL) {
+        abort(); /* out of memory */
+    }
+    row->json = json_writer(row->stream);
+    json_begin_object(&row->json);
+}
+
+static void end_row(struct json_row *row, struct reply *reply)
+{
+    json_end_object(&row->json);
+    json_end(&row->json);
+    fclose(row->stream);
+    reply_format(reply, "%.*s", (int)row->count, row->text);
+    free(row->text);
+}
+
+static void put_string(struct json_row *row, const char *key, const char *text)
+{
+    json_key(&row->json, key);
+    json_string(&row->json, slice_of_string(text));
+}
+
+static void put_number(struct json_row *row, const char *key, uint64_t number)
+{
+    json_key(&row->json, key);
+    json_u64(&row->json, number);
+}
+
+static const char *kind_of(const struct site *site)
+{
+    return (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot";
+}
+
+static void list_json(const struct site_list *sites, size_t i, struct reply *reply)
+{
+    const struct site *site = sites->sites[i];
+    struct json_row row;
+    char loaded[21];
+    char *hosts = mount_hosts_text(&site->mount);
+    struct slice rest = slice_of_string(hosts);
+    format_time(site->loaded_s, loaded);
+    begin_row(&row);
+    put_number(&row, "id", site->id);
+    put_number(&row, "release", site->index->release);
+    put_string(&row, "kind", kind_of(site));
+    put_string(&row, "state", state_of(sites, i));
+    put_number(&row, "paths", site->index->entry_count);
+    json_key(&row.json, "hosts");
+    json_begin_array(&row.json, false);
+    while (rest.count > 0) {
+        json_string(&row.json, slice_take(&rest, ','));
+    }
+    json_end_array(&row.json);
+    json_key(&row.json, "at");
+    json_string(&row.json,
+                site->mount.prefix[0] == '\0' ? SLICE("/") : slice_of_string(site->mount.prefix));
+    put_string(&row, "loaded", loaded);
+    put_string(&row, "index", site->index_path);
+    put_string(&row, "archive", site->archive->path);
+    end_row(&row, reply);
+    free(hosts);
+}
+
+static void list_text(const struct site_list *sites, size_t i, struct reply *reply)
+{
+    const struct site *site = sites->sites[i];
+    char loaded[21];
+    char *hosts = mount_hosts_text(&site->mount);
+    format_time(site->loaded_s, loaded);
+    reply_format(reply,
+                 "site id=%" PRIu64 " release=%" PRIu64 " kind=%s state=%s paths=%" PRIu32
+                 " host=%s at=%s/ loaded=%s index=%s\n",
+                 site->id, site->index->release, kind_of(site), state_of(sites, i),
+                 site->index->entry_count, hosts, site->mount.prefix_url, loaded, site->index_path);
+    free(hosts);
+}
+
+void report_list(const struct site_list *sites, bool is_json, struct reply *reply)
+{
+    for (size_t i = 0; i < sites->count; i++) {
+        (is_json ? list_json : list_text)(sites, i, reply);
+    }
+    reply_format(reply, "ok list sites=%zu\n", sites->count);
+}
+
+void report_status(const struct command_context *context, bool is_json, struct reply *reply)
+{
+    struct loop_totals totals = {0};
+    size_t running = 0;
+    if (context->workers != NULL) {
+        totals = workers_totals(context->workers);
+        running = workers_running(context->workers);
+    }
+    const struct {
+        const char *key;
+        uint64_t number;
+    } facts[] = {
+        {"pid", (uint64_t)getpid()},
+        {"uptime_s", (uint64_t)((int64_t)time(NULL) - context->started_s)},
+        {"workers", running},
+        {"sites", loader_sites(context->loader)->count},
+        {"connections", totals.connections},
+        {"accepted", totals.accepted},
+        {"requests", totals.requests},
+        {"bytes", totals.bytes},
+        {"log_lost", totals.log_lost},
+    };
+    if (is_json) {
+        struct json_row row;
+        begin_row(&row);
+        put_string(&row, "version", CAIRN_VERSION);
+        for (size_t i = 0; i < ARRAY_COUNT(facts); i++) {
+            put_number(&row, facts[i].key, facts[i].number);
+        }
+        end_row(&row, reply);
+    }
+    reply_format(reply, "ok status version=%s", CAIRN_VERSION);
+    for (size_t i = 0; i < ARRAY_COUNT(facts) && !is_json; i++) {
+        reply_format(reply, " %s=%" PRIu64, facts[i].key, facts[i].number);
+    }
+    reply_format(reply, "\n");
+}
