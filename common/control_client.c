@@ -47,7 +47,7 @@ static int connect_to(const char *path, int64_t timeout_ms, int *out_fd, struct 
 int control_client_open(const char *path, int64_t timeout_ms, struct control_client **out_client,
                         struct error *error)
 {
-    int fd;
+    int fd = -1;
     int status = connect_to(path, timeout_ms, &fd, error);
     if (status != 0) {
         return status;

@@ -231,6 +231,7 @@ static int read_environment(struct config *config, struct error *error)
     }
     if (status == 0 && config->listener_count == 0) {
         const char *port = getenv("PORT");
+        config->is_default_listener = port == NULL || *port == '\0';
         status =
             add_listener(config, port != NULL && *port != '\0' ? port : "127.0.0.1:8080", error);
     }

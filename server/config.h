@@ -11,6 +11,7 @@ enum { CONFIG_LISTENERS_MAX = 64, CONFIG_CONTROLS_MAX = 16, CONFIG_WORKERS_MAX =
 struct config {
     struct listen_address listeners[CONFIG_LISTENERS_MAX];
     size_t listener_count;
+    bool is_default_listener;                  /* nobody said where to listen */
     size_t socket_mode;                        /* of Unix sockets that are listened on */
     const char *controls[CONFIG_CONTROLS_MAX]; /* paths: a FIFO, or a Unix socket to be made */
     size_t control_count;

@@ -33,6 +33,8 @@ struct control {
     struct channel **channels; /* [0] is standard input */
     size_t count;
     size_t capacity;
+    const char *const *paths; /* as they were given */
+    size_t path_count;
 };
 
 static struct channel *add_channel(struct control *control, enum channel_kind kind, int in_fd,
@@ -356,14 +358,22 @@ static int open_path(struct control *control, const char *path, struct error *er
 }
 
 int control_new(struct command_context *context, const char *const *paths, size_t path_count,
-                struct control **out_control, struct error *error)
+                const struct control_handed *handed, struct control **out_control,
+                struct error *error)
 {
     struct control *control = mem_zeroed(1, sizeof *control);
     control->context = context;
+    control->paths = paths;
+    control->path_count = path_count;
     add_channel(control, CHANNEL_STDIN, STDIN_FILENO, STDOUT_FILENO);
     int status = 0;
     for (size_t i = 0; i < path_count && status == 0; i++) {
-        status = open_path(control, paths[i], error);
+        if (i < handed->count && handed->fds[i] >= 0) {
+            add_channel(control, CHANNEL_LISTENER, handed->fds[i], -1)->path = paths[i];
+            handed->fds[i] = -1;
+        } else {
+            status = open_path(control, paths[i], error);
+        }
     }
     if (status != 0) {
         control_free(control);
@@ -371,6 +381,36 @@ int control_new(struct command_context *context, const char *const *paths, size_
     }
     *out_control = control;
     return 0;
+}
+
+bool control_listener(const struct control *control, size_t place, int *out_fd)
+{
+    if (place >= control->path_count) {
+        return false;
+    }
+    *out_fd = -1;
+    for (size_t i = 0; i < control->count; i++) {
+        const struct channel *channel = control->channels[i];
+        if (channel->kind == CHANNEL_LISTENER && channel->path == control->paths[place]) {
+            *out_fd = channel->in_fd;
+        }
+    }
+    return true;
+}
+
+void control_release(struct control *control)
+{
+    for (size_t i = 0; i < control->count; i++) {
+        struct channel *channel = control->channels[i];
+        if (channel->kind == CHANNEL_CLIENT) {
+            channel->is_closing = true;
+        } else {
+            if (channel->kind != CHANNEL_STDIN && channel->in_fd >= 0) {
+                close(channel->in_fd);
+            }
+            channel->in_fd = -1;
+        }
+    }
 }
 
 void control_free(struct control *control)

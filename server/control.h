@@ -11,10 +11,26 @@
 
 struct control;
 
+/* Sockets that listen already, by the place of their path; -1: none. */
+struct control_handed {
+    int *fds;
+    size_t count;
+};
+
 /* Opens the channels: standard input, and each path, which is a FIFO or becomes a Unix socket of
- * mode 0600 (one that nobody listens on any more is replaced). `context` stays the caller's. */
+ * mode 0600 (one that nobody listens on any more is replaced), unless it was handed over: that one
+ * is taken out of *handed. `context` stays the caller's. */
 int control_new(struct command_context *context, const char *const *paths, size_t path_count,
-                struct control **out_control, struct error *error) CAIRN_MUST_CHECK;
+                const struct control_handed *handed, struct control **out_control,
+                struct error *error) CAIRN_MUST_CHECK;
+
+/* The listening socket of the path at this place; *out_fd is -1 if that is a FIFO. False: there is
+ * no such path. */
+bool control_listener(const struct control *control, size_t place, int *out_fd);
+
+/* Another process takes commands from here on: no more is read, the sockets' names stay, and
+ * replies that are under way go out. */
+void control_release(struct control *control);
 
 /* Removes the sockets that it made. Takes NULL. */
 void control_free(struct control *control);

@@ -113,7 +113,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
     }
     *out_site = site_new(loader->undertaker, index, archive, index_path, mount, loader->last_id + 1,
                          time(NULL));
-    (*out_site)->is_aside = is_aside;
+    (*out_site)->is_aside = request->is_handed ? request->is_aside : is_aside;
     return 0;
 }
 
@@ -188,6 +188,11 @@ struct site *loader_find(const struct loader *loader, struct slice id_or_path)
 void loader_unload(struct loader *loader, const struct site *site)
 {
     publish(loader, &(struct site_change){.removed = site});
+}
+
+void loader_retire(struct loader *loader, const struct site *site)
+{
+    publish(loader, &(struct site_change){.retired = site});
 }
 
 int loader_rollback(struct loader *loader, const struct site_stack *stack,

@@ -28,6 +28,8 @@ struct load_request {
     const char *hosts;  /* as mount_parse() takes them; NULL with `prefix` NULL: where the newest
                            release of the same archive answers, else everywhere */
     const char *prefix; /* NULL: the root */
+    bool is_handed;     /* from the process before this one: what it says of `is_aside` counts */
+    bool is_aside;
 };
 
 /* Returns when every worker serves the release. On failure nothing has changed, and *error says why
@@ -46,6 +48,9 @@ void loader_unload(struct loader *loader, const struct site *site);
  * top now. ERR_EMPTY if there is none below it. */
 int loader_rollback(struct loader *loader, const struct site_stack *stack,
                     struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
+
+/* Marks a site as taken back, as it was in the process before this one. */
+void loader_retire(struct loader *loader, const struct site *site);
 
 /* Lets go of what is over its time. Returns Unix time when that is to be asked again; -1: never. */
 int64_t loader_expire(struct loader *loader);

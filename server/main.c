@@ -3,7 +3,8 @@
 #include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
-#include "server/control.h"
+#include "server/handover.h"
+#include "server/service_manager.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,13 @@ struct server {
     struct workers *workers;
     struct control *control;
     struct command_context context;
+    struct listeners listeners;
+    struct handover handover; /* from the process before this one */
+    char *program;            /* its file, by which a successor is started */
+    char **argv;
+    pid_t successor; /* 0: there is none */
+    int successor_fd;
+    int64_t successor_until_ms;
     int signal_fd;
     bool is_draining;
     int64_t drain_until_ms;
@@ -60,6 +69,7 @@ static int open_signals(struct error *error)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTTIN, SIG_IGN); /* in the background of a terminal, reading it is an error */
@@ -88,14 +98,70 @@ static void log_reply(struct reply *reply)
     *reply = (struct reply){0};
 }
 
+/* The releases of the process before this one, with what is known of them. */
+static int load_handed_sites(struct server *server, struct reply *reply)
+{
+    struct handover *handover = &server->handover;
+    uint64_t *ids = mem_zeroed(handover->site_count + 1, sizeof *ids);
+    int status = 0;
+    for (size_t i = 0; i < handover->site_count && status == 0; i++) {
+        struct load_result result;
+        struct error error = {""};
+        struct load_request request = handover->sites[i].request;
+        request.is_handed = true;
+        request.is_aside = handover->sites[i].is_aside;
+        status = loader_load(&server->loader, &request, &result, &error);
+        ids[i] = status == 0 ? result.id : 0;
+        if (status != 0) {
+            reply_format(reply, "error load index: %s\n", error.text);
+        }
+    }
+    for (size_t i = 0; i < handover->site_count && status == 0; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%llu", (unsigned long long)ids[i]);
+        const struct site *site = loader_find(&server->loader, slice_of_string(id));
+        if (handover->sites[i].is_retired && site != NULL) {
+            loader_retire(&server->loader, site);
+        }
+    }
+    free(ids);
+    return status;
+}
+
+/* Addresses: what the process before this one had; else those of the configuration, and what a
+ * service manager has opened, in place of the default. */
+static int open_listeners(struct server *server, struct error *error)
+{
+    struct config *config = &server->config;
+    if (server->handover.is_there) {
+        server->listeners = server->handover.listeners;
+        server->handover.listeners = (struct listeners){0};
+        return 0;
+    }
+    int first;
+    int status = 0;
+    size_t given = service_manager_sockets(&first);
+    for (size_t i = 0; i < given && status == 0; i++) {
+        int fd = first + (int)i;
+        status = listeners_adopt(&server->listeners, &fd, 1, false, error);
+    }
+    bool is_default_replaced = given > 0 && config->is_default_listener;
+    for (size_t i = 0; i < config->listener_count && status == 0 && !is_default_replaced; i++) {
+        status =
+            listeners_open(&server->listeners, &config->listeners[i], config->worker_count, error);
+    }
+    return status;
+}
+
 static void print_ready(struct server *server)
 {
     struct reply line = {0};
     reply_format(&line, "ready");
-    for (size_t i = 0; i < server->config.listener_count; i++) {
+    for (size_t i = 0; i < server->listeners.count; i++) {
         char text[ADDRESS_TEXT_BYTES];
-        listen_address_text(&server->config.listeners[i], text);
-        bool is_path = server->config.listeners[i].socket_address.ss_family == AF_UNIX;
+        const struct listen_address *address = &server->listeners.at[i].address;
+        listen_address_text(address, text);
+        bool is_path = address->socket_address.ss_family == AF_UNIX;
         reply_format(&line, is_path ? " %s" : " http://%s/", text);
     }
     reply_format(&line, "\n");
@@ -107,6 +173,8 @@ static void begin_drain(struct server *server)
 {
     if (!server->is_draining) {
         server->is_draining = true;
+        service_manager_tell("STOPPING=1");
+        listeners_close(&server->listeners);
         server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
         workers_drain(server->workers);
     } else {
@@ -114,21 +182,82 @@ static void begin_drain(struct server *server)
     }
 }
 
+static void reload(struct server *server)
+{
+    struct timespec now;
+    struct reply reply = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    service_manager_tell("RELOADING=1\nMONOTONIC_USEC=%lld",
+                         (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    (void)load_start_indexes(server, &reply);
+    log_reply(&reply);
+    service_manager_tell("READY=1");
+}
+
+/* A new process of the program as it is on the disk now. Until it serves, or has failed, commands
+ * wait: what they would change, it would not know. */
+static void start_successor(struct server *server)
+{
+    enum { PATIENCE_MS = 60000 };
+    struct error error = {""};
+    if (server->is_draining || server->successor != 0) {
+        return;
+    }
+    if (handover_start(server->program, server->argv, &server->listeners, server->control,
+                       loader_sites(&server->loader), &server->successor, &server->successor_fd,
+                       &error) != 0) {
+        fprintf(stderr, "cairn-serve: %s\n", error.text);
+        return;
+    }
+    server->successor_until_ms = now_ms() + PATIENCE_MS;
+    fprintf(stderr, "cairn-serve: handing over to process %ld\n", (long)server->successor);
+}
+
+/* The successor serves, has failed, or took too long. */
+static void on_successor(struct server *server)
+{
+    char byte;
+    bool is_over = now_ms() >= server->successor_until_ms;
+    ssize_t count = read(server->successor_fd, &byte, 1);
+    if (count < 0 && errno == EAGAIN && !is_over) {
+        return;
+    }
+    if (count == 1) {
+        fprintf(stderr, "cairn-serve: handed over to process %ld\n", (long)server->successor);
+        service_manager_tell("MAINPID=%ld", (long)server->successor);
+        listeners_disown(&server->listeners);
+        control_release(server->control);
+        begin_drain(server);
+    } else {
+        kill(server->successor, SIGKILL);
+        fprintf(stderr, "cairn-serve: process %ld did not come up (%s); this one goes on\n",
+                (long)server->successor, is_over ? "it took too long" : "it ended");
+        (void)waitpid(server->successor, NULL, 0);
+    }
+    close(server->successor_fd);
+    server->successor_fd = -1;
+    server->successor = 0;
+}
+
 static void on_signal(struct server *server)
 {
     struct signalfd_siginfo info;
     while (read(server->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
-            struct reply reply = {0};
-            (void)load_start_indexes(server, &reply);
-            log_reply(&reply);
-        } else {
+        switch (info.ssi_signo) {
+        case SIGHUP:
+            reload(server);
+            break;
+        case SIGUSR2:
+            start_successor(server);
+            break;
+        default:
             begin_drain(server);
+            break;
         }
     }
 }
 
-enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_FIXED };
+enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_SUCCESSOR, POLL_FIXED };
 
 /* How long to wait for the next thing that comes by itself: the end of the drain, or a release that
  * is over its time. -1: there is none. */
@@ -137,6 +266,10 @@ static int64_t wait_ms(struct server *server)
     enum { LONGEST_MS = 3600000 };
     if (server->is_draining) {
         return server->drain_until_ms - now_ms();
+    }
+    if (server->successor != 0) {
+        int64_t left = server->successor_until_ms - now_ms();
+        return left > 0 ? left : 0;
     }
     int64_t expiry_s = loader_expire(&server->loader);
     int64_t left_s = expiry_s - time(NULL);
@@ -151,7 +284,9 @@ static void turn(struct server *server)
     fds[POLL_SIGNAL] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
     fds[POLL_UNDERTAKER] = (struct pollfd){.fd = server->undertaker.wake_fd, .events = POLLIN};
     fds[POLL_ENDED] = (struct pollfd){.fd = workers_ended_fd(server->workers), .events = POLLIN};
-    size_t control_count = control_poll_fds(server->control, fds + POLL_FIXED);
+    fds[POLL_SUCCESSOR] = (struct pollfd){.fd = server->successor_fd, .events = POLLIN};
+    bool takes_commands = server->successor == 0;
+    size_t control_count = takes_commands ? control_poll_fds(server->control, fds + POLL_FIXED) : 0;
     int64_t left = wait_ms(server);
     if (server->is_draining && left <= 0) {
         workers_stop(server->workers);
@@ -170,6 +305,9 @@ static void turn(struct server *server)
         undertaker_bury(&server->undertaker);
     }
     free(fds);
+    if (server->successor != 0) {
+        on_successor(server);
+    }
     if (server->context.wants_quit && !server->is_draining) {
         begin_drain(server);
     }
@@ -182,16 +320,27 @@ static int start(struct server *server, struct error *error)
     if (server->signal_fd < 0) {
         return server->signal_fd;
     }
-    int status = load_start_indexes(server, &reply);
+    int status = handover_receive(&server->handover, error);
+    if (status != 0) {
+        return status;
+    }
+    status = server->handover.is_there ? load_handed_sites(server, &reply)
+                                       : load_start_indexes(server, &reply);
     log_reply(&reply);
     if (status != 0) {
         return error_set(error, status, "not started, because an index could not be loaded");
     }
-    status = workers_new(&server->config, &server->publication, &server->workers, error);
+    status = open_listeners(server, error);
     if (status == 0) {
+        status = workers_new(&server->config, &server->listeners, &server->publication,
+                             &server->workers, error);
+    }
+    if (status == 0) {
+        const struct control_handed handed = {server->handover.control_fds,
+                                              server->handover.control_count};
         server->context.workers = server->workers;
         status = control_new(&server->context, server->config.controls,
-                             server->config.control_count, &server->control, error);
+                             server->config.control_count, &handed, &server->control, error);
     }
     return status == 0 ? workers_start(server->workers, error) : status;
 }
@@ -200,6 +349,9 @@ static void stop(struct server *server)
 {
     workers_free(server->workers);
     control_free(server->control);
+    listeners_close(&server->listeners);
+    handover_fini(&server->handover);
+    free(server->program);
     publication_fini(&server->publication);
     undertaker_fini(&server->undertaker);
     if (server->signal_fd >= 0) {
@@ -210,13 +362,15 @@ static void stop(struct server *server)
 
 int main(int argc, char **argv)
 {
-    static struct server server = {.signal_fd = -1};
+    static struct server server = {.signal_fd = -1, .successor_fd = -1, .handover.ready_fd = -1};
     standard_streams_reserve();
     enum config_result result = config_init(&server.config, argc, argv);
     if (result != CONFIG_RUN) {
         return result == CONFIG_EXIT ? EXIT_OK : EXIT_USAGE;
     }
     struct error error = {""};
+    server.argv = argv;
+    server.program = realpath("/proc/self/exe", NULL);
     raise_descriptor_limit();
     fault_guard_install();
     if (undertaker_init(&server.undertaker, &error) != 0) {
@@ -233,6 +387,8 @@ int main(int argc, char **argv)
         return failed(&error);
     }
     print_ready(&server);
+    handover_confirm(&server.handover);
+    service_manager_tell("READY=1");
     while (workers_running(server.workers) > 0) {
         turn(&server);
     }

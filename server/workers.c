@@ -23,59 +23,27 @@ struct workers {
     int ended_fd;
     atomic_size_t running;
     struct loop_settings settings;
-    const struct config *config;
 };
 
-/* fds[listener * workers + worker], as listen_open() gives them; each loop takes its column. */
-static int make_loops(struct workers *workers, const int *fds, size_t listener_count,
+static int make_loops(struct workers *workers, const struct listeners *listeners,
                       struct error *error)
 {
-    int *column = mem_zeroed(listener_count, sizeof *column);
     int status = 0;
-    for (size_t i = 0; i < workers->count; i++) {
-        for (size_t j = 0; j < listener_count; j++) {
-            column[j] = fds[j * workers->count + i];
-        }
+    for (size_t i = 0; i < workers->count && status == 0; i++) {
+        int *fds;
+        size_t count;
+        workers->workers[i].all = workers;
+        status = listeners_share(listeners, i, workers->count, &fds, &count, error);
         if (status == 0) {
-            workers->workers[i].all = workers;
-            status = loop_new(column, listener_count, &workers->settings, &workers->workers[i].loop,
-                              error);
-        } else {
-            for (size_t j = 0; j < listener_count; j++) {
-                close(column[j]); /* no loop took them */
-            }
+            status = loop_new(fds, count, &workers->settings, &workers->workers[i].loop, error);
+            free(fds);
         }
     }
-    free(column);
     return status;
 }
 
-/* The first `count` of them. */
-static void close_listeners(struct config *config, size_t count, const int *fds)
-{
-    for (size_t i = 0; i < count * config->worker_count; i++) {
-        close(fds[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        listen_address_remove(&config->listeners[i]);
-    }
-}
-
-static int open_listeners(struct config *config, int *fds, struct error *error)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        int status = listen_open(&config->listeners[i], fds + i * config->worker_count,
-                                 config->worker_count, error);
-        if (status != 0) {
-            close_listeners(config, i, fds);
-            return status;
-        }
-    }
-    return 0;
-}
-
-int workers_new(struct config *config, struct publication *publication,
-                struct workers **out_workers, struct error *error)
+int workers_new(const struct config *config, const struct listeners *listeners,
+                struct publication *publication, struct workers **out_workers, struct error *error)
 {
     struct workers *workers = mem_zeroed(1, sizeof *workers);
     workers->count = config->worker_count;
@@ -90,20 +58,14 @@ int workers_new(struct config *config, struct publication *publication,
         .forwarded_from = config->forwarded_from,
         .access_log_fd = -1,
     };
-    int *fds = mem_zeroed(config->listener_count * config->worker_count, sizeof *fds);
-    int status = workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno))
-                                       : open_listeners(config, fds, error);
+    int status =
+        workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
     if (status == 0 && config->access_log != NULL) {
         status = access_log_open(config->access_log, &workers->settings.access_log_fd, error);
-        if (status != 0) {
-            close_listeners(config, config->listener_count, fds);
-        }
     }
     if (status == 0) {
-        workers->config = config; /* from here on its sockets are ours to remove */
-        status = make_loops(workers, fds, config->listener_count, error);
+        status = make_loops(workers, listeners, error);
     }
-    free(fds);
     if (status != 0) {
         workers_free(workers);
         return status;
@@ -193,9 +155,6 @@ void workers_free(struct workers *workers)
             pthread_join(workers->workers[i].thread, NULL);
         }
         loop_free(workers->workers[i].loop);
-    }
-    for (size_t i = 0; workers->config != NULL && i < workers->config->listener_count; i++) {
-        listen_address_remove(&workers->config->listeners[i]);
     }
     if (workers->ended_fd >= 0) {
         close(workers->ended_fd);

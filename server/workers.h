@@ -4,13 +4,15 @@
 
 #include "net/loop.h"
 #include "server/config.h"
+#include "server/listeners.h"
 
 struct workers;
 
-/* Opens the listening sockets and makes the loops; nothing is accepted yet. config->listeners get
- * their real ports; the config has to stay until workers_free(). */
-int workers_new(struct config *config, struct publication *publication,
-                struct workers **out_workers, struct error *error) CAIRN_MUST_CHECK;
+/* Makes the loops, each with its share of the sockets; nothing is accepted yet. The config has to
+ * stay until workers_free(). */
+int workers_new(const struct config *config, const struct listeners *listeners,
+                struct publication *publication, struct workers **out_workers,
+                struct error *error) CAIRN_MUST_CHECK;
 
 /* Starts the threads. They block every signal. */
 int workers_start(struct workers *workers, struct error *error) CAIRN_MUST_CHECK;

@@ -113,9 +113,9 @@ enum {
     /* linger_ms is granted this many times to a client that goes on sending. */
     LINGER_TURNS_MAX = 6,
 
-    /* While draining: for a connection that has not sent its first request yet, and how often the
-     * loop looks. */
-    DRAIN_UNSERVED_MS = 1000,
+    /* While draining: for a connection that may be sending another request, or its first, and how
+     * often the loop looks. */
+    DRAIN_IDLE_MS = 1000,
     DRAIN_TURN_MS = 50,
 
     /* A command line of the control channel: a path (4096) with every byte escaped, and words. */

@@ -227,13 +227,13 @@ bool conn_shed(struct conn_pool *pool)
 
 void conn_close_drained(struct conn_pool *pool)
 {
-    while (pool->lists[CONN_IDLE].oldest != NULL) {
-        conn_close(pool, pool->lists[CONN_IDLE].oldest);
-    }
-    struct conn *conn;
-    while ((conn = pool->lists[CONN_NEW].oldest) != NULL &&
-           pool->now_ms - conn->since_ms >= DRAIN_UNSERVED_MS) {
-        conn_close(pool, conn);
+    static const enum conn_state states[] = {CONN_IDLE, CONN_NEW};
+    for (size_t i = 0; i < ARRAY_COUNT(states); i++) {
+        struct conn *conn;
+        while ((conn = pool->lists[states[i]].oldest) != NULL &&
+               pool->now_ms - conn->since_ms >= DRAIN_IDLE_MS) {
+            conn_close(pool, conn);
+        }
     }
 }
 

@@ -134,8 +134,9 @@ int64_t conn_next_expiry_ms(const struct conn_pool *pool);
  * none to give up. */
 bool conn_shed(struct conn_pool *pool);
 
-/* Draining, after a turn in which every request that was waiting has been read: connections between
- * two requests have nothing to lose, and those that never sent one get a moment to do so. */
+/* Draining, after a turn in which every request that was waiting has been read: connections that
+ * have been without a request for a moment are closed. One that had its answer just now may be
+ * sending the next, which then says that it is the last. */
 void conn_close_drained(struct conn_pool *pool);
 
 /* The end of a turn: what was closed in it is recycled. */

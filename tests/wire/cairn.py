@@ -442,7 +442,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the server does not end; its log:\n{self.log()}") from None
-        self._reader.join()
+        self._reader.join(PATIENCE_S)  # a successor of the process may hold the pipe
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 try:

@@ -1,0 +1,266 @@
+#include "server/handover.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char variable[] = "CAIRN_HANDOVER";
+
+/* The text that the descriptor in the variable holds, a line for each thing:
+ *   ready FD
+ *   listen OURS FD FD...            an address, its sockets
+ *   control PLACE FD                a control socket, by the place of its path in the arguments
+ *   site ASIDE RETIRED HOSTS PREFIX PATH...   a release, the oldest first; the path to the line's
+ * end
+ */
+
+/* ---- the old process ---- */
+
+static void write_sites(FILE *file, const struct site_list *sites)
+{
+    for (size_t i = sites->count; i-- > 0;) {
+        const struct site *site = sites->sites[i];
+        char *hosts = mount_hosts_text(&site->mount);
+        fprintf(file, "site %d %d %s %s/ %s\n", site->is_aside, sites->standings[i].is_retired,
+                hosts, site->mount.prefix_url, site->index_path);
+        free(hosts);
+    }
+}
+
+/* Every descriptor that the new process needs, so that it can be let through exec(). */
+struct passing {
+    FILE *file;
+    int *fds;
+    size_t count;
+};
+
+static void pass(struct passing *passing, int fd)
+{
+    fprintf(passing->file, " %d", fd);
+    passing->fds = mem_resize(passing->fds, passing->count + 1, sizeof(int));
+    passing->fds[passing->count++] = fd;
+}
+
+static void write_all(struct passing *passing, int ready_fd, const struct listeners *listeners,
+                      const struct control *control, const struct site_list *sites)
+{
+    fprintf(passing->file, "ready");
+    pass(passing, ready_fd);
+    fprintf(passing->file, "\n");
+    for (size_t i = 0; i < listeners->count; i++) {
+        fprintf(passing->file, "listen %d", listeners->at[i].is_ours);
+        for (size_t j = 0; j < listeners->at[i].fd_count; j++) {
+            pass(passing, listeners->at[i].fds[j]);
+        }
+        fprintf(passing->file, "\n");
+    }
+    int fd;
+    for (size_t i = 0; control_listener(control, i, &fd); i++) {
+        if (fd >= 0) {
+            fprintf(passing->file, "control %zu", i);
+            pass(passing, fd);
+            fprintf(passing->file, "\n");
+        }
+    }
+    write_sites(passing->file, sites);
+}
+
+/* Between fork() and exec() in a process with threads: system calls only. */
+static _Noreturn void become(const char *path, char **argv, char **environment,
+                             const struct passing *passing)
+{
+    for (size_t i = 0; i < passing->count; i++) {
+        (void)fcntl(passing->fds[i], F_SETFD, 0);
+    }
+    execve(path, argv, environment);
+    _exit(127);
+}
+
+static char **with_variable(int fd)
+{
+    size_t count = 0;
+    while (environ[count] != NULL) {
+        count++;
+    }
+    char **copy = mem_zeroed(count + 2, sizeof(char *));
+    memcpy(copy, environ, count * sizeof(char *));
+    copy[count] = mem_format("%s=%d", variable, fd);
+    return copy;
+}
+
+int handover_start(const char *path, char **argv, const struct listeners *listeners,
+                   const struct control *control, const struct site_list *sites, pid_t *out_pid,
+                   int *out_ready_fd, struct error *error)
+{
+    int ready[2];
+    int memory = memfd_create("cairn-handover", MFD_CLOEXEC);
+    FILE *file = memory < 0 ? NULL : fdopen(dup(memory), "w");
+    if (file == NULL || pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) {
+        int status = error_set(error, -errno, "handing over: %s", strerror(errno));
+        if (file != NULL) {
+            fclose(file);
+        }
+        if (memory >= 0) {
+            close(memory);
+        }
+        return status;
+    }
+    struct passing passing = {.file = file};
+    write_all(&passing, ready[1], listeners, control, sites);
+    fclose(file);
+    passing.fds = mem_resize(passing.fds, passing.count + 1, sizeof(int));
+    passing.fds[passing.count++] = memory;
+    char **environment = with_variable(memory);
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(path, argv, environment, &passing);
+    }
+    int number = errno;
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        if (environment[i + 1] == NULL) {
+            free(environment[i]); /* ours is the last */
+            break;
+        }
+    }
+    free(environment);
+    free(passing.fds);
+    close(memory);
+    close(ready[1]);
+    if (pid < 0) {
+        close(ready[0]);
+        return error_set(error, -number, "%s: %s", path, strerror(number));
+    }
+    *out_pid = pid;
+    *out_ready_fd = ready[0];
+    return 0;
+}
+
+/* ---- the new process ---- */
+
+static int take_listen(struct handover *handover, char *words, struct error *error)
+{
+    int fds[CONFIG_WORKERS_MAX];
+    size_t count = 0;
+    char *at = words;
+    bool is_ours = strtol(at, &at, 10) != 0;
+    while (*at == ' ' && count < CONFIG_WORKERS_MAX) {
+        fds[count++] = (int)strtol(at, &at, 10);
+    }
+    return count == 0 ? 0 : listeners_adopt(&handover->listeners, fds, count, is_ours, error);
+}
+
+static void take_control(struct handover *handover, char *words)
+{
+    char *at = words;
+    size_t place = strtoul(at, &at, 10);
+    int fd = (int)strtol(at, &at, 10);
+    while (handover->control_count <= place) {
+        handover->control_fds =
+            mem_resize(handover->control_fds, handover->control_count + 1, sizeof(int));
+        handover->control_fds[handover->control_count++] = -1;
+    }
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    handover->control_fds[place] = fd;
+}
+
+static void take_site(struct handover *handover, const char *words)
+{
+    struct slice rest = slice_of_string(words);
+    struct slice aside = slice_take(&rest, ' ');
+    struct slice retired = slice_take(&rest, ' ');
+    struct slice hosts = slice_take(&rest, ' ');
+    struct slice prefix = slice_take(&rest, ' ');
+    handover->sites =
+        mem_resize(handover->sites, handover->site_count + 1, sizeof *handover->sites);
+    handover->sites[handover->site_count++] = (struct handed_site){
+        .request = {.path = mem_string(rest.bytes, rest.count),
+                    .hosts = mem_string(hosts.bytes, hosts.count),
+                    .prefix = mem_string(prefix.bytes, prefix.count)},
+        .is_aside = slice_equal(aside, SLICE("1")),
+        .is_retired = slice_equal(retired, SLICE("1")),
+    };
+}
+
+static int take_line(struct handover *handover, char *line, struct error *error)
+{
+    line[strcspn(line, "\n")] = '\0';
+    char *words = strchr(line, ' ');
+    if (words == NULL) {
+        return 0;
+    }
+    *words++ = '\0';
+    if (strcmp(line, "listen") == 0) {
+        return take_listen(handover, words, error);
+    }
+    if (strcmp(line, "ready") == 0) {
+        handover->ready_fd = atoi(words);
+        (void)fcntl(handover->ready_fd, F_SETFD, FD_CLOEXEC);
+    } else if (strcmp(line, "control") == 0) {
+        take_control(handover, words);
+    } else if (strcmp(line, "site") == 0) {
+        take_site(handover, words);
+    }
+    return 0;
+}
+
+int handover_receive(struct handover *handover, struct error *error)
+{
+    *handover = (struct handover){.ready_fd = -1};
+    const char *value = getenv(variable);
+    if (value == NULL) {
+        return 0;
+    }
+    int fd = atoi(value);
+    unsetenv(variable);
+    FILE *file =
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || lseek(fd, 0, SEEK_SET) != 0 ? NULL : fdopen(fd, "r");
+    if (file == NULL) {
+        return error_set(error, -errno, "%s=%d: %s", variable, fd, strerror(errno));
+    }
+    char *line = NULL;
+    size_t capacity = 0;
+    int status = 0;
+    handover->is_there = true;
+    while (status == 0 && getline(&line, &capacity, file) > 0) {
+        status = take_line(handover, line, error);
+    }
+    free(line);
+    fclose(file);
+    return status;
+}
+
+void handover_confirm(struct handover *handover)
+{
+    if (handover->ready_fd >= 0) {
+        (void)!write(handover->ready_fd, "1", 1);
+        close(handover->ready_fd);
+        handover->ready_fd = -1;
+    }
+}
+
+void handover_fini(struct handover *handover)
+{
+    for (size_t i = 0; i < handover->site_count; i++) {
+        free((void *)(uintptr_t)handover->sites[i].request.path);
+        free((void *)(uintptr_t)handover->sites[i].request.hosts);
+        free((void *)(uintptr_t)handover->sites[i].request.prefix);
+    }
+    free(handover->sites);
+    for (size_t i = 0; i < handover->control_count; i++) {
+        if (handover->control_fds[i] >= 0) {
+            close(handover->control_fds[i]);
+        }
+    }
+    free(handover->control_fds);
+    listeners_close(&handover->listeners);
+    if (handover->ready_fd >= 0) {
+        close(handover->ready_fd);
+    }
+    *handover = (struct handover){.ready_fd = -1};
+}

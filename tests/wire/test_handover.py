@@ -1,0 +1,282 @@
+"""USR2 starts the program anew, hands it the sockets and the releases, and goes when it serves; and
+what a service manager gives and is told."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import cairn
+from cairn import Server, request, wait_until
+
+
+def is_running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+class Handover(cairn.TemporaryFolder):
+    def setUp(self):
+        super().setUp()
+        self.tree = cairn.write_tree(self.folder / "tree", {
+            "index.html": "first\n", "big.bin": cairn.noise(4_000_000, "handover"),
+            "assets/index-4f9a8b2c.js": "chunk of 1\n", "assets/vendor-9c8b7a6d.js": "x\n"})
+        self.first = cairn.pack(self.tree, self.folder / "site.cairn")
+        self.socket = self.folder / "control.sock"
+
+    def next_release(self, text):
+        (self.tree / "index.html").write_text(text)
+        return cairn.pack(self.tree, self.folder / "site.cairn")
+
+    def serve(self, *words, **keywords):
+        server = Server(*words, control=[self.socket], **keywords)
+        server.__enter__()
+        self.addCleanup(server.__exit__, None)
+        return server
+
+    def ctl(self, *words, expect=0):
+        return cairn.run("cairn-ctl", "--socket", self.socket, "--timeout", "30", *words,
+                         expect=expect).out
+
+    def hand_over(self, server):
+        """USR2, and the successor's process id, which is ended with the test."""
+        before = len(self.successors(server))
+        server.signal(signal.SIGUSR2)
+        return self.await_successor(server, before + 1)
+
+    def successors(self, server):
+        return [int(pid) for pid in re.findall(r"handed over to process (\d+)", server.log())]
+
+    def await_successor(self, server, count):
+        """The process that the handover of this number led to; it is ended with the test."""
+        wait_until(lambda: len(self.successors(server)) >= count, f"{count} handovers")
+        pid = self.successors(server)[count - 1]
+
+        def end():
+            if is_running(pid):
+                os.kill(pid, signal.SIGTERM)
+                wait_until(lambda: not is_running(pid), "the successor ends")
+        self.addCleanup(end)
+        return pid
+
+    def get(self, server, target="/"):
+        with server.client() as client:
+            return client.get(target)
+
+
+class TestUsr2(Handover):
+    def test_nobody_notices(self):
+        """Under load: no request fails; connections that are open are served to their end."""
+        server = self.serve(self.first, workers=2)
+        stop = threading.Event()
+        failures = []
+        served = [0]
+
+        def ask():
+            client = None
+            while not stop.is_set():
+                try:
+                    client = client or server.client()
+                    answer = client.get("/")
+                    if answer.body != b"first\n":
+                        failures.append(answer.body)
+                    served[0] += 1
+                    if answer["Connection"] == "close":
+                        client.close()
+                        client = None
+                except (EOFError, OSError) as error:
+                    failures.append(error)
+                    return
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        pid = server.pid
+        with server.client(receive_buffer=4096) as slow:
+            slow.send(request("/big.bin"))
+            slow.socket.recv(1000, socket.MSG_PEEK)
+            successor = self.hand_over(server)
+            self.assertTrue(is_running(pid), "it waits for the download")
+            self.assertEqual(slow.read().body, cairn.noise(4_000_000, "handover"))
+        server.process.wait(60)
+        count = served[0]
+        wait_until(lambda: served[0] > count + 200, "the successor serves")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertIn(f"pid={successor} ", self.ctl("status"))
+
+    def test_again_and_again(self):
+        server = self.serve(self.first)
+        pids = [self.hand_over(server)]
+        for _ in range(3):
+            os.kill(pids[-1], signal.SIGUSR2)
+            pids.append(self.await_successor(server, len(pids) + 1))
+            self.assertEqual(self.get(server).body, b"first\n")
+        wait_until(lambda: f"pid={pids[-1]} " in self.ctl("status"), "the last one answers")
+
+    def test_releases_as_they_were(self):
+        """Also what is not on the command line: pushed, taken back, mounted aside."""
+        other = self.pack_tree({"index.html": "other\n"}, name="other one")
+        server = self.serve(self.first, other, "host=b.example,*.c.example", "at=/x y")
+        second = self.next_release("second\n")
+        os.unlink(self.tree / "assets" / "index-4f9a8b2c.js")
+        third = self.next_release("third\n")
+        server.load(second)
+        server.load(third)
+        server.load(f"{second} host=preview.example")
+        server.command("rollback")
+        self.assertEqual(self.get(server).body, b"second\n")
+        before = [re.sub(r" (id|loaded)=\S+", "", row) for row in self.ctl("list").splitlines()]
+        self.hand_over(server)
+        server.process.wait(60)
+        after = [re.sub(r" (id|loaded)=\S+", "", row) for row in self.ctl("list").splitlines()]
+        self.assertEqual(after, before)
+        self.assertEqual(self.get(server).body, b"second\n")
+        self.assertEqual(self.get(server, "/assets/index-4f9a8b2c.js").body, b"chunk of 1\n")
+        # and goes on: a release without words goes to the site, not to the preview
+        self.ctl("load", "index", str(self.next_release("fourth\n")))
+        self.assertEqual(self.get(server).body, b"fourth\n")
+
+    def test_commands_that_arrive_meanwhile_wait(self):
+        server = self.serve(self.first)
+        second = self.next_release("second\n")
+        server.signal(signal.SIGUSR2)
+        out = self.ctl("load", "index", str(second))  # by whichever process
+        self.assertTrue(out.startswith("ok load index "), out)
+        self.await_successor(server, 1)
+        server.process.wait(60)
+        self.assertEqual(self.get(server).body, b"second\n")
+
+    def test_unix_sockets_keep_their_names(self):
+        http = self.folder / "http.sock"
+        server = self.serve(self.first, listen=["127.0.0.1:0", f"unix:{http}"])
+        pid = self.hand_over(server)
+        server.process.wait(60)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(http))
+            client.sendall(request("/"))
+            self.assertIn(b"first\n", client.recv(65536))
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not is_running(pid), "it ends")
+        self.assertFalse(http.exists())
+        self.assertFalse(self.socket.exists())
+
+    def test_a_successor_that_fails(self):
+        """The program on the disk is broken: this one goes on as if nothing had been."""
+        copy = self.folder / "bin"
+        copy.mkdir()
+        shutil.copy2(cairn.BIN / "cairn-serve", copy / "cairn-serve")
+        server = self.serve(self.first, bin_folder=copy)
+        for content in (b"#!/bin/sh\nexit 3\n", b"not a program\n"):
+            os.unlink(copy / "cairn-serve")
+            (copy / "cairn-serve").write_bytes(content)
+            (copy / "cairn-serve").chmod(0o755)
+            count = server.log().count("did not come up")
+            server.signal(signal.SIGUSR2)
+            server.wait_log("did not come up", count + 1)
+            self.assertEqual(self.get(server).body, b"first\n")
+            self.assertTrue(self.ctl("status").startswith("ok status "))
+        os.unlink(copy / "cairn-serve")
+        shutil.copy2(cairn.BIN / "cairn-serve", copy / "cairn-serve")
+        self.hand_over(server)
+        self.assertEqual(self.get(server).body, b"first\n")
+
+    def test_descriptors_do_not_pile_up(self):
+        server = self.serve(self.first, workers=2)
+        counts = []
+        pid = self.hand_over(server)
+        for number in range(4):
+            wait_until(lambda: f"pid={pid} " in self.ctl("status"), "it answers")
+            counts.append(len(os.listdir(f"/proc/{pid}/fd")))
+            os.kill(pid, signal.SIGUSR2)
+            pid = self.await_successor(server, number + 2)
+        self.assertLessEqual(max(counts) - min(counts), 2, counts)
+
+
+class TestServiceManager(Handover):
+    def start(self, listeners, *words, notify=None):
+        """A cairn-serve with sockets from descriptor 3 on, as sd_listen_fds(3) has it."""
+        code = ("import os, sys\n"
+                "os.environ['LISTEN_PID'] = str(os.getpid())\n"
+                "os.execv(sys.argv[1], sys.argv[1:])\n")
+        env = {**os.environ, "LISTEN_FDS": str(len(listeners))}
+        if notify is not None:
+            env["NOTIFY_SOCKET"] = str(notify)
+        holders = [listener.fileno() for listener in listeners]
+
+        def place():
+            for number, fd in enumerate(holders):
+                os.dup2(fd, 100 + number)
+            for number in range(len(holders)):
+                os.dup2(100 + number, 3 + number)
+                os.set_inheritable(3 + number, True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, cairn.BIN / "cairn-serve", *map(str, words)], env=env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            close_fds=False, preexec_fn=place)
+
+        def end():
+            if process.poll() is None:
+                process.terminate()
+            process.communicate(timeout=60)
+        self.addCleanup(end)
+        return process
+
+    def test_socket_activation(self):
+        with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+            tcp.bind(("127.0.0.1", 0))
+            tcp.listen(100)
+            path = self.folder / "activated.sock"
+            unix.bind(str(path))
+            unix.listen(100)
+            # a client that came before the server
+            early = cairn.Client(tcp.getsockname())
+            self.addCleanup(early.close)
+            early.send(request("/"))
+            process = self.start([tcp, unix], "--workers", "3", self.first)
+            ready = process.stdout.readline().decode()
+            self.assertEqual(ready, f"ready http://127.0.0.1:{tcp.getsockname()[1]}/ unix:{path}\n")
+            self.assertEqual(early.read().body, b"first\n")
+            for _ in range(30):
+                with cairn.Client(tcp.getsockname()) as client:
+                    self.assertEqual(client.get("/").body, b"first\n")
+            process.terminate()
+            process.wait(60)
+            self.assertTrue(path.exists(), "it is the service manager's")
+
+    def test_what_it_is_told(self):
+        notify = self.folder / "notify.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.socket() as tcp:
+            manager.bind(str(notify))
+            manager.settimeout(cairn.PATIENCE_S)
+            tcp.bind(("127.0.0.1", 0))
+            tcp.listen()
+            process = self.start([tcp], self.first, notify=notify)
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            process.send_signal(signal.SIGHUP)
+            self.assertRegex(manager.recv(4096), rb"^RELOADING=1\nMONOTONIC_USEC=\d+$")
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+            self.assertEqual(process.wait(60), 0)
+
+    def test_a_descriptor_that_does_not_listen(self):
+        with socket.socket() as tcp:
+            tcp.bind(("127.0.0.1", 0))
+            process = self.start([tcp], self.first)
+            self.assertEqual(process.wait(60), 1)
+            self.assertIn(b"it does not listen", process.stderr.read())
+
+
+if __name__ == "__main__":
+    unittest.main()
