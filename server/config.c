@@ -54,6 +54,7 @@ static const char help[] =
     "How it works:\n"
     "  --workers N           serving threads (CAIRN_WORKERS; one per processor)\n"
     "  --limit NAME=VALUE    change a limit; repeatable (CAIRN_LIMIT)\n"
+    "  --drain TIME          the limit drain-time: how long open responses get at the end (30s)\n"
     "  --limits              list the limits, what they are, and why\n"
     "  --access-log PATH     append a line for each answer there, in the combined format; - is\n"
     "                        standard error (CAIRN_ACCESS_LOG; none)\n"
@@ -139,6 +140,14 @@ static int add_header(struct config *config, const char *text, struct error *err
 static int set_limit(struct config *config, const char *text, struct error *error)
 {
     return limits_set(&config->limits, text, error);
+}
+
+static int set_drain(struct config *config, const char *text, struct error *error)
+{
+    char *limit = mem_format("drain-time=%s", text);
+    int status = limits_set(&config->limits, limit, error);
+    free(limit);
+    return status;
 }
 
 /* Permission bits in octal: "660", "0660". */
@@ -287,6 +296,8 @@ static int read_flag(struct config *config, int letter, struct error *error)
     case 'A':
         config->access_log = optarg;
         return 0;
+    case 'd':
+        return set_drain(config, optarg, error);
     case 'L':
         return set_limit(config, optarg, error);
     default:
@@ -340,6 +351,7 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"forwarded-from", required_argument, NULL, 'f'},
         {"access-log", required_argument, NULL, 'A'},
         {"limit", required_argument, NULL, 'L'},
+        {"drain", required_argument, NULL, 'd'},
         {"limits", no_argument, NULL, LETTER_LIMITS},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},

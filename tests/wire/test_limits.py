@@ -83,6 +83,9 @@ class TestSizes(Limits):
                            ("body-size=9999999999999g", "not from")):
             done = cairn.run("cairn-serve", "--limit", limit, self.index, expect=2)
             self.assertIn(why, done.err, limit)
+        for text in ("", "x", "-1s", "2d"):
+            done = cairn.run("cairn-serve", "--drain", text, self.index, expect=2)
+            self.assertIn("drain-time", done.err)
         listed = cairn.run("cairn-serve", "--limits").out
         for name in ("head-size=16k", "target-length=8k", "idle-time=75s", "body-size=1m"):
             self.assertIn(name, listed)
@@ -135,6 +138,14 @@ class TestTimes(Limits):
             if len(got) < 2_000_000:
                 time.sleep(0.02)  # 3 MB/s: several windows
         self.assertEqual(bytes(got), BIG[:3_000_000])
+
+
+    def test_the_end_is_not_waited_for_longer_than_that(self):
+        with Server(self.index, options=["--drain", "200ms"]) as server:
+            client = self.client(server, receive_buffer=4096)
+            client.send(request("/big.bin"))
+            client.socket.recv(1000)
+            server.stop()  # although the client reads no further
 
 
 class TestCounts(Limits):

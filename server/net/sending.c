@@ -1,0 +1,182 @@
+#include "net/sending.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+static enum write_result write_problem(void)
+{
+    return errno == EAGAIN || errno == EINTR ? WRITE_FULL : WRITE_FAILED;
+}
+
+/* The rest of a head, if it did not fit at once. */
+static enum write_result write_head(struct turn *turn, struct conn *conn)
+{
+    struct conn_buffer *head = conn->head;
+    while (head != NULL && head->start < head->end) {
+        ssize_t sent = send(conn->fd, head->bytes + head->start, head->end - head->start,
+                            MSG_NOSIGNAL | (conn->body_bytes > 0 ? MSG_MORE : 0));
+        if (sent < 0) {
+            return write_problem();
+        }
+        head->start += (size_t)sent;
+        turn_count(&turn->counters.bytes, (uint64_t)sent);
+        conn_moved(conn, (uint64_t)sent);
+    }
+    conn_buffer_drop(&conn->head);
+    return WRITE_DONE;
+}
+
+/* Bytes that the release committed are not there. */
+static void note_lost_body(struct site *site)
+{
+    site_set_damaged(site, "its archive was cut short, or cannot be read any more");
+}
+
+static enum write_result write_body(struct turn *turn, struct conn *conn)
+{
+    uint64_t turn_bytes = 0;
+    while (conn->body_bytes > 0) {
+        if (turn_bytes >= TURN_BODY_BYTES_MAX) {
+            return WRITE_FULL; /* the others first; epoll tells at once that there is room */
+        }
+        off_t offset = (off_t)conn->body_offset;
+        size_t piece =
+            conn->body_bytes < TURN_BODY_BYTES_MAX ? (size_t)conn->body_bytes : TURN_BODY_BYTES_MAX;
+        ssize_t sent = sendfile(conn->fd, conn->site->archive->fd, &offset, piece);
+        if (sent < 0 && errno == EIO) {
+            note_lost_body(conn->site);
+        }
+        if (sent < 0) {
+            return write_problem();
+        }
+        if (sent == 0) {
+            note_lost_body(conn->site);
+            return WRITE_FAILED; /* somebody cut the archive short: end, never pad */
+        }
+        conn->body_offset += (uint64_t)sent;
+        conn->body_bytes -= (uint64_t)sent;
+        turn_bytes += (uint64_t)sent;
+        turn_count(&turn->counters.bytes, (uint64_t)sent);
+        conn_moved(conn, (uint64_t)sent);
+    }
+    return WRITE_DONE;
+}
+
+/* Goes on with the next of several parts: the text before it becomes the head to send. False: there
+ * is none. */
+static bool begin_part(struct conn *conn)
+{
+    struct conn_parts *parts = conn->parts;
+    if (parts == NULL || parts->next > parts->multipart.ranges.count) {
+        return false;
+    }
+    size_t bytes = multipart_text(&parts->multipart, parts->next, NULL, 0);
+    conn_buffer_reserve(&conn->head, bytes + 1); /* and a NUL */
+    conn->head->end = multipart_text(&parts->multipart, parts->next, conn->head->bytes, bytes + 1);
+    if (parts->next < parts->multipart.ranges.count) {
+        conn->body_offset = parts->body_offset + parts->multipart.ranges.at[parts->next].first;
+        conn->body_bytes = parts->multipart.ranges.at[parts->next].bytes;
+    }
+    parts->next++;
+    return true;
+}
+
+/* What is left of the response under way. */
+enum write_result sending_rest(struct turn *turn, struct conn *conn)
+{
+    enum write_result result;
+    do {
+        result = write_head(turn, conn);
+        if (result == WRITE_DONE) {
+            result = write_body(turn, conn);
+        }
+    } while (result == WRITE_DONE && begin_part(conn));
+    if (result == WRITE_DONE) {
+        free(conn->parts);
+        conn->parts = NULL;
+        site_unref(conn->site);
+        conn->site = NULL;
+        turn_count(&turn->counters.requests, 1);
+    }
+    return result;
+}
+
+/* The response that the socket took only `sent` bytes of becomes the connection's own: its site is
+ * counted, and what is left of its head is copied. */
+static void adopt_response(struct turn *turn, struct conn *conn, struct batch_response *response,
+                           size_t sent)
+{
+    if (sent < response->text_bytes) {
+        conn_buffer_reserve(&conn->head, response->text_bytes - sent);
+        conn->head->end = response->text_bytes - sent;
+        memcpy(conn->head->bytes, turn->batch.text + response->text_at + sent, conn->head->end);
+    }
+    size_t body_sent = sent > response->text_bytes ? sent - response->text_bytes : 0;
+    conn->body_offset = response->body_offset + body_sent;
+    conn->body_bytes = response->body_bytes + response->file_bytes - body_sent;
+    conn->site = response->site == NULL ? NULL : site_ref(response->site);
+    conn->parts = response->parts;
+    response->parts = NULL;
+    conn->close_after = !response->keep_alive;
+    conn->requests++;
+}
+
+/* Which responses are out after `sent` bytes, and how much of the input they answer. */
+static enum write_result settle_batch(struct turn *turn, struct conn *conn, size_t sent,
+                                      size_t *out_input_bytes)
+{
+    struct batch *batch = &turn->batch;
+    for (size_t i = 0; i < batch->response_count; i++) {
+        struct batch_response *response = &batch->responses[i];
+        size_t whole = response->text_bytes + response->body_bytes;
+        bool has_rest = response->file_bytes > 0 || response->parts != NULL;
+        if (sent < whole || has_rest) {
+            if (sent == 0 && i > 0) {
+                return WRITE_FULL; /* not started: it is made again when there is room */
+            }
+            *out_input_bytes = response->input_bytes;
+            adopt_response(turn, conn, response, sent);
+            return sent < whole ? WRITE_FULL : sending_rest(turn, conn);
+        }
+        sent -= whole;
+        *out_input_bytes = response->input_bytes;
+        conn->close_after = !response->keep_alive;
+        conn->requests++;
+        turn_count(&turn->counters.requests, 1);
+    }
+    return WRITE_DONE;
+}
+
+/* The system could not read a body from its mapping. */
+static void note_lost_bodies(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->response_count; i++) {
+        const struct batch_response *response = &batch->responses[i];
+        if (response->body != NULL && (site_is_cut(response->site) || batch->response_count == 1)) {
+            note_lost_body(response->site);
+        }
+    }
+}
+
+enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *out_input_bytes)
+{
+    struct batch *batch = &turn->batch;
+    const struct batch_response *last = &batch->responses[batch->response_count - 1];
+    bool has_rest = last->file_bytes > 0 || last->parts != NULL;
+    struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
+    ssize_t sent =
+        sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (has_rest ? MSG_MORE : 0));
+    if (sent < 0 && errno == EFAULT) {
+        note_lost_bodies(batch);
+        return WRITE_FAILED;
+    }
+    if (sent < 0 && write_problem() == WRITE_FAILED) {
+        return WRITE_FAILED;
+    }
+    if (sent > 0) {
+        turn_count(&turn->counters.bytes, (uint64_t)sent);
+    }
+    return settle_batch(turn, conn, sent > 0 ? (size_t)sent : 0, out_input_bytes);
+}
