@@ -125,6 +125,23 @@ class TestReasons(Refused):
         self.server.load(self.second)
         self.expect(b"second\n")
 
+    @unittest.skipIf(cairn.PLAIN_BIN is None, "needs programs without sanitizers: CAIRN_PLAIN_BIN")
+    def test_out_of_memory(self):
+        """No room for another mapping; what is mapped serves on."""
+        with Server(self.first, workers=1, bin_folder=cairn.PLAIN_BIN) as server:
+            self.assertEqual(server.get("/").body, b"first\n")
+            size = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0]) * 4096
+            soft, hard = resource.prlimit(server.pid, resource.RLIMIT_AS)
+            other = self.pack_tree({f"{number}.txt": "x\n" for number in range(5000)}, name="large")
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (size + 100_000, hard))
+            reply = server.command(f"load index {other}")
+            self.assertTrue(reply.startswith("error load index: "), reply)
+            self.assertIn("Cannot allocate memory", reply)
+            self.assertEqual(server.get("/").body, b"first\n")
+            resource.prlimit(server.pid, resource.RLIMIT_AS, (soft, hard))
+            server.load(other)
+            self.assertEqual(server.get("/7.txt").body, b"x\n")
+
     def test_no_permission(self):
         if os.geteuid() == 0:
             self.skipTest("root reads everything")
