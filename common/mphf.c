@@ -69,12 +69,41 @@ static uint32_t assigned_in_word(uint64_t word)
     return 32u - (uint32_t)__builtin_popcountll(unassigned);
 }
 
+/* Of the `word`th 32 vertices at `at`, those before `left` without a value: a bit in every pair. */
+static uint64_t unassigned_before(const uint8_t *at, unsigned word, uint32_t left)
+{
+    uint64_t pairs;
+    memcpy(&pairs, at + 8 * (size_t)word, sizeof pairs);
+    uint32_t first = 32 * word;
+    uint32_t count = left <= first ? 0 : left - first;
+    uint64_t mask = count >= 32 ? UINT64_MAX : (UINT64_C(1) << 2 * count) - 1;
+    return pairs & (pairs >> 1) & UINT64_C(0x5555555555555555) & mask;
+}
+
+/* assigned_in_block() for the blocks that we build, without a loop whose length nobody can predict:
+ * four words, their counts added up side by side. */
+static uint32_t assigned_of_128(const uint8_t *at, uint32_t left)
+{
+    const uint64_t pairs = 0x3333333333333333ULL;
+    uint64_t three = unassigned_before(at, 0, left) + unassigned_before(at, 1, left) +
+                     unassigned_before(at, 2, left);
+    uint64_t fourth = unassigned_before(at, 3, left);
+    uint64_t nibbles =
+        (three & pairs) + (three >> 2 & pairs) + (fourth & pairs) + (fourth >> 2 & pairs);
+    const uint64_t low_nibbles = 0x0f0f0f0f0f0f0f0fULL;
+    uint64_t bytes = (nibbles & low_nibbles) + (nibbles >> 4 & low_nibbles);
+    return left - (uint32_t)(bytes * 0x0101010101010101ULL >> 56);
+}
+
 /* How many of the vertices before `vertex`, from the start of its block, have a value. */
 static uint32_t assigned_in_block(const struct mphf *mphf, uint32_t vertex)
 {
     uint32_t block_start = (vertex >> mphf->block_bits) << mphf->block_bits;
     const uint8_t *at = mphf->values + (block_start >> 2);
     uint32_t left = vertex - block_start;
+    if (mphf->block_bits == BUILD_BLOCK_BITS && block_start < mphf->whole_blocks_end) {
+        return assigned_of_128(at, left);
+    }
     uint32_t count = 0;
     for (; left >= 32; left -= 32, at += 8) {
         uint64_t word;
@@ -132,10 +161,20 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
         .key_count = key_count,
         .seed = seed,
         .part_vertices = part_vertices,
+        .whole_blocks_end = (uint32_t)(vertices & ~(uint64_t)((1 << BUILD_BLOCK_BITS) - 1)),
         .block_bits = block_bits,
+        .part_inverse = UINT64_MAX / part_vertices + 1,
         .salt = salt,
     };
     return 0;
+}
+
+/* hash % part_vertices without a division (Lemire, Kaser, Kurz: Faster remainder by direct
+ * computation, 2019): the fraction of the quotient, times the divisor. */
+static uint32_t vertex_in_part(const struct mphf *mphf, uint32_t hash)
+{
+    uint64_t fraction = mphf->part_inverse * hash;
+    return (uint32_t)((unsigned __int128)fraction * mphf->part_vertices >> 64);
 }
 
 uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash)
@@ -149,7 +188,7 @@ uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash)
     jenkins(key, mphf->seed, vertices);
     unsigned sum = 0;
     for (uint32_t part = 0; part < 3; part++) {
-        vertices[part] = vertices[part] % mphf->part_vertices + part * mphf->part_vertices;
+        vertices[part] = vertex_in_part(mphf, vertices[part]) + part * mphf->part_vertices;
         sum += value_at(mphf->values, vertices[part]);
     }
     uint32_t vertex = vertices[sum % 3];

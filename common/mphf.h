@@ -17,9 +17,11 @@ struct mphf {
     const uint8_t *values; /* two bits per vertex */
     uint32_t key_count;
     uint32_t seed;
-    uint32_t part_vertices; /* `r`: vertices of each of the three parts */
-    uint8_t block_bits;     /* `b` */
-    uint64_t salt;          /* XORed into the hash before it becomes a key */
+    uint32_t part_vertices;    /* `r`: vertices of each of the three parts */
+    uint32_t whole_blocks_end; /* vertices of the blocks of our size that have all their bytes */
+    uint8_t block_bits;        /* `b` */
+    uint64_t part_inverse;     /* 2^64 / part_vertices, rounded up */
+    uint64_t salt;             /* XORed into the hash before it becomes a key */
 };
 
 /* Validates a packed function of `bytes` for `key_count` keys. After 0 no look-up can read outside

@@ -50,6 +50,8 @@ bool file_set_body(struct response *response, struct site *site,
     if (body == NULL) {
         return false;
     }
+    __builtin_prefetch(body); /* the system copies it once the head is written */
+    __builtin_prefetch(body + 64);
     response->site = site;
     response->body = body;
     response->body_offset = representation->payload_offset;
@@ -151,6 +153,7 @@ void file_answer(const struct respond_context *context, const struct request *re
     const struct index *index = match->site->index;
     const struct index_representation *form = file_representation(request, index, match->entry);
     const uint8_t *digest = index_digest(index, form);
+    __builtin_prefetch(digest);
     if (digest == NULL || !file_set_body(response, match->site, form)) {
         text_answer(500, response);
         return;

@@ -84,8 +84,8 @@ enum {
     RANGE_GAP_BYTES = 80,
 
     /* A body up to this leaves with its head in one write from the mapping; a longer one by
-     * sendfile, which costs a second system call and saves the copy. */
-    BODY_IN_BATCH_BYTES_MAX = 32768,
+     * sendfile, which saves the copy but costs for each page (docs/decisions.md has figures). */
+    BODY_IN_BATCH_BYTES_MAX = 131072,
 
     /* Responses to pipelined requests that leave in one write, and when to write before more are
      * made: enough to fill a socket buffer, not so much that the rest has to be thrown away. */
@@ -103,6 +103,10 @@ enum {
 
     /* New connections that a worker takes before it goes on with those it has. */
     TURN_ACCEPTS_MAX = 64,
+
+    /* An answer up to this is not waited for when the client asked for the connection's end: what a
+     * socket takes at once. */
+    PLAIN_END_BYTES_MAX = 65536,
 
     /* How long listeners rest when there is no descriptor for another connection and none idle. */
     ACCEPT_REST_MS = 100,

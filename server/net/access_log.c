@@ -30,7 +30,7 @@ void access_log_init(struct access_log *log, int fd)
 {
     log->fd = fd;
     log->count = 0;
-    log->bytes = fd >= 0 ? mem_zeroed(ACCESS_LOG_BYTES, 1) : NULL;
+    log->bytes = fd >= 0 ? mem_aligned(64, ACCESS_LOG_BYTES) : NULL;
     atomic_init(&log->lost, 0);
 }
 

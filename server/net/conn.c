@@ -129,7 +129,8 @@ static size_t count_of(const struct conn_pool *pool)
     return atomic_load_explicit(&pool->count, memory_order_relaxed);
 }
 
-void conn_open(struct conn_pool *pool, int fd, const struct ip_address *address, bool wants_proxy)
+struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,
+                       bool wants_proxy)
 {
     struct conn *conn = pool->free_conns;
     if (conn != NULL) {
@@ -145,9 +146,7 @@ void conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,
                           .address = *address};
     list_append(&pool->lists[CONN_NEW], conn);
     set_count(pool, count_of(pool) + 1);
-    if (!conn_watch(pool, conn, EPOLLIN)) {
-        conn_close(pool, conn);
-    }
+    return conn;
 }
 
 void conn_close(struct conn_pool *pool, struct conn *conn)

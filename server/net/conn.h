@@ -85,9 +85,9 @@ struct conn_pool {
     atomic_size_t count; /* open; other threads may read it */
 };
 
-/* Takes over a socket of an admitted client and watches it for input. Closes it if that cannot be.
- */
-void conn_open(struct conn_pool *pool, int fd, const struct ip_address *address, bool wants_proxy);
+/* Takes over a socket of an admitted client. It is not watched yet (conn_watch()). */
+struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,
+                       bool wants_proxy);
 void conn_close(struct conn_pool *pool, struct conn *conn);
 
 /* The one place where a state changes. The time of a head runs from its first byte, and that of a

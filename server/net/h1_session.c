@@ -133,6 +133,8 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
         return has_head ? ANSWER_NEEDS_BODY : ANSWER_NEEDS_INPUT;
     }
     struct answering answering = {turn, is_last_request(turn, conn), at + bytes, false};
+    turn->is_end_agreed =
+        result == H1_OK && !turn->request.keep_alive && !turn->request.expects_continue;
     if (result == H1_OK) {
         answer_guarded(&answering);
         return answering.is_added ? ANSWERED : ANSWER_FULL;
@@ -248,6 +250,15 @@ static void linger(struct turn *turn, struct conn *conn)
     conn_set_state(&turn->conns, conn, CONN_LINGERING);
 }
 
+/* Is there nothing that a client which was answered might still be sending, so that closing cannot
+ * reset what it has not read? It asked for the end itself, and its request came whole. Large
+ * answers are seen through to their arrival: a closed socket is not under anybody's limits. */
+static bool is_plain_end(const struct turn *turn, const struct slice input)
+{
+    return turn->is_end_agreed && input.count == 0 && turn->batch.response_count > 0 &&
+           turn->batch.text_bytes + turn->batch.body_bytes <= PLAIN_END_BYTES_MAX;
+}
+
 /* Goes into a state and watches for what it needs. */
 static void go_on(struct turn *turn, struct conn *conn, enum conn_state state, uint32_t events)
 {
@@ -276,6 +287,8 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
     } else if (result == WRITE_FULL) {
         keep_input(conn, input);
         go_on(turn, conn, CONN_WRITING, EPOLLOUT);
+    } else if (conn->close_after && is_plain_end(turn, input)) {
+        conn_close(&turn->conns, conn);
     } else if (conn->close_after) {
         linger(turn, conn);
     } else if (answer == ANSWER_NEEDS_BODY) {
@@ -467,6 +480,14 @@ static void on_writable(struct turn *turn, struct conn *conn)
         conn_close(&turn->conns, conn);
     } else if (result == WRITE_DONE) {
         serve_input(turn, conn, kept_input(conn));
+    }
+}
+
+void h1_session_begin(struct turn *turn, struct conn *conn)
+{
+    read_head(turn, conn); /* a request mostly comes with the packet that makes the connection */
+    if (conn->state == CONN_NEW && !conn_watch(&turn->conns, conn, EPOLLIN)) {
+        conn_close(&turn->conns, conn);
     }
 }
 

@@ -5,6 +5,9 @@
 
 #include "net/turn.h"
 
+/* Begins with a new connection: answers what has come already, or watches for it. */
+void h1_session_begin(struct turn *turn, struct conn *conn);
+
 /* Acts upon what epoll said of the connection; does nothing if it was closed earlier in the turn.
  */
 void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events);

@@ -89,7 +89,8 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
         return;
     }
     turn_count(&turn->counters.accepted, 1);
-    conn_open(&turn->conns, fd, &address, address_list_has(turn->proxy_from, &address));
+    bool wants_proxy = address_list_has(turn->proxy_from, &address);
+    h1_session_begin(turn, conn_open(&turn->conns, fd, &address, wants_proxy));
 }
 
 static void on_listener(struct loop *loop, const struct listener_source *listener)

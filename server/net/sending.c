@@ -84,7 +84,7 @@ static bool begin_part(struct conn *conn)
 }
 
 /* What is left of the response under way. */
-enum write_result sending_rest(struct turn *turn, struct conn *conn)
+static enum write_result write_rest(struct turn *turn, struct conn *conn)
 {
     enum write_result result;
     do {
@@ -93,18 +93,31 @@ enum write_result sending_rest(struct turn *turn, struct conn *conn)
             result = write_body(turn, conn);
         }
     } while (result == WRITE_DONE && begin_part(conn));
+    return result;
+}
+
+/* The response is out; its site is the caller's to give back. */
+static void end_response(struct turn *turn, struct conn *conn)
+{
+    free(conn->parts);
+    conn->parts = NULL;
+    conn->site = NULL;
+    turn_count(&turn->counters.requests, 1);
+}
+
+enum write_result sending_rest(struct turn *turn, struct conn *conn)
+{
+    enum write_result result = write_rest(turn, conn);
     if (result == WRITE_DONE) {
-        free(conn->parts);
-        conn->parts = NULL;
-        site_unref(conn->site);
-        conn->site = NULL;
-        turn_count(&turn->counters.requests, 1);
+        struct site *site = conn->site;
+        end_response(turn, conn);
+        site_unref(site);
     }
     return result;
 }
 
-/* The response that the socket took only `sent` bytes of becomes the connection's own: its site is
- * counted, and what is left of its head is copied. */
+/* The response that the socket took only `sent` bytes of becomes the connection's own: what is left
+ * of its head is copied. Its site is borrowed, as long as the turn lasts. */
 static void adopt_response(struct turn *turn, struct conn *conn, struct batch_response *response,
                            size_t sent)
 {
@@ -116,11 +129,24 @@ static void adopt_response(struct turn *turn, struct conn *conn, struct batch_re
     size_t body_sent = sent > response->text_bytes ? sent - response->text_bytes : 0;
     conn->body_offset = response->body_offset + body_sent;
     conn->body_bytes = response->body_bytes + response->file_bytes - body_sent;
-    conn->site = response->site == NULL ? NULL : site_ref(response->site);
+    conn->site = response->site;
     conn->parts = response->parts;
     response->parts = NULL;
     conn->close_after = !response->keep_alive;
     conn->requests++;
+}
+
+/* Goes on with the connection's new response. Its site is counted only if it outlives the turn: the
+ * count is shared by all workers, and most bodies are out at once. */
+static enum write_result begin_rest(struct turn *turn, struct conn *conn, bool is_text_out)
+{
+    enum write_result result = is_text_out ? write_rest(turn, conn) : WRITE_FULL;
+    if (result == WRITE_DONE) {
+        end_response(turn, conn);
+    } else if (conn->site != NULL) {
+        (void)site_ref(conn->site); /* conn_close() and sending_rest() give it back */
+    }
+    return result;
 }
 
 /* Which responses are out after `sent` bytes, and how much of the input they answer. */
@@ -138,7 +164,7 @@ static enum write_result settle_batch(struct turn *turn, struct conn *conn, size
             }
             *out_input_bytes = response->input_bytes;
             adopt_response(turn, conn, response, sent);
-            return sent < whole ? WRITE_FULL : sending_rest(turn, conn);
+            return begin_rest(turn, conn, sent >= whole);
         }
         sent -= whole;
         *out_input_bytes = response->input_bytes;

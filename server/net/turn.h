@@ -20,7 +20,8 @@ struct turn {
     const struct limits *limits;           /* borrowed */
     const struct address_list *proxy_from; /* borrowed: who begins with a PROXY header */
     struct head_common common;
-    bool is_last; /* the worker ends: connections are closed after their next answer */
+    bool is_last;       /* the worker ends: connections are closed after their next answer */
+    bool is_end_agreed; /* the last answer is the last of its connection, as the client wanted */
     struct conn_pool conns;
     struct turn_counters counters;
     struct access_log log;

@@ -51,7 +51,7 @@ void undertaker_fini(struct undertaker *undertaker)
 struct site *site_new(struct undertaker *undertaker, struct index *index, struct archive *archive,
                       char *index_path, struct mount mount, uint64_t id, int64_t loaded_s)
 {
-    struct site *site = mem_zeroed(1, sizeof *site);
+    struct site *site = mem_aligned(_Alignof(struct site), sizeof *site);
     atomic_init(&site->references, 1);
     atomic_init(&site->is_damaged, false);
     site->id = id;

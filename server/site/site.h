@@ -16,8 +16,9 @@ struct undertaker {
 };
 
 struct site {
-    atomic_uint references;
-    uint64_t id; /* counts the loads of this process */
+    /* On a cache line of its own, away from what every request reads: downloads write it. */
+    _Alignas(64) atomic_uint references;
+    _Alignas(64) uint64_t id; /* counts the loads of this process */
     struct index *index;
     struct archive *archive;
     char *index_path; /* absolute, links followed */

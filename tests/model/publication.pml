@@ -165,7 +165,7 @@ inline on_connection()
             assert(is_alive(picked));
             if
             :: true /* all is sent; or nothing, and the response will be made again */
-            :: held[me] == NONE -> /* @ server/net/sending.c: site_ref(response->site) */
+            :: held[me] == NONE -> /* @ server/net/sending.c: site_ref(conn->site) */
 #ifndef NO_REFERENCE
                 site_ref(picked);
 #endif
@@ -178,7 +178,7 @@ inline on_connection()
             assert(is_alive(held[me]))
         }
 #ifndef NO_REFERENCE
-    :: held[me] != NONE -> /* @ server/net/sending.c: site_unref(conn->site); */
+    :: held[me] != NONE -> /* @ server/net/sending.c: site_unref(site); */
         site_unref(held[me]);
         held[me] = NONE
 #endif
