@@ -53,6 +53,11 @@ static const char help[] =
     "\n"
     "How it works:\n"
     "  --workers N           serving threads (CAIRN_WORKERS; one per processor)\n"
+    "  --disk-readers N      threads that read what is not in memory, so that nobody else waits "
+    "for\n"
+    "                        the disk; 0: workers wait themselves (CAIRN_DISK_READERS; 8)\n"
+    "  --preload             read an archive into memory before a release of it is served\n"
+    "                        (CAIRN_PRELOAD=1)\n"
     "  --limit NAME=VALUE    change a limit; repeatable (CAIRN_LIMIT)\n"
     "  --drain TIME          the limit drain-time: how long open responses get at the end (30s)\n"
     "  --limits              list the limits, what they are, and why\n"
@@ -206,6 +211,13 @@ static int add_number(const char *name, size_t least, size_t most, size_t *numbe
                                            : parse_number(name, value, least, most, number, error);
 }
 
+/* A variable that says yes: anything but nothing and 0. */
+static bool is_on(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' && strcmp(value, "0") != 0;
+}
+
 static int read_http_environment(struct config *config, struct error *error)
 {
     int status = 0;
@@ -213,8 +225,7 @@ static int read_http_environment(struct config *config, struct error *error)
     if (config->socket_mode == 0 && mode != NULL && *mode != '\0') {
         status = parse_mode("CAIRN_SOCKET_MODE", mode, &config->socket_mode, error);
     }
-    const char *secure = getenv("CAIRN_SECURE_HEADERS");
-    config->is_secure |= secure != NULL && *secure != '\0' && strcmp(secure, "0") != 0;
+    config->is_secure |= is_on("CAIRN_SECURE_HEADERS");
     if (status == 0 && config->added_fields == NULL) {
         status = add_values(config, "CAIRN_HEADER", "\n", add_header, error);
     }
@@ -250,6 +261,12 @@ static int read_environment(struct config *config, struct error *error)
     if (status == 0 && config->worker_count == 0) {
         status = add_number("CAIRN_WORKERS", 1, CONFIG_WORKERS_MAX, &config->worker_count, error);
     }
+    if (status == 0 && !config->has_disk_readers) {
+        config->disk_reader_count = DISK_READERS_DEFAULT;
+        status = add_number("CAIRN_DISK_READERS", 0, DISK_READERS_MAX, &config->disk_reader_count,
+                            error);
+    }
+    config->is_preloading |= is_on("CAIRN_PRELOAD");
     if (status == 0 && config->retain == 0) {
         status = add_number("CAIRN_RETAIN", 1, RETAIN_MAX, &config->retain, error);
     }
@@ -278,6 +295,13 @@ static int read_flag(struct config *config, int letter, struct error *error)
     case 'w':
         return parse_number("--workers", optarg, 1, CONFIG_WORKERS_MAX, &config->worker_count,
                             error);
+    case 'D':
+        config->has_disk_readers = true;
+        return parse_number("--disk-readers", optarg, 0, DISK_READERS_MAX,
+                            &config->disk_reader_count, error);
+    case 'P':
+        config->is_preloading = true;
+        return 0;
     case 'r':
         return parse_number("--retain", optarg, 1, RETAIN_MAX, &config->retain, error);
     case 'R':
@@ -342,6 +366,8 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"listen", required_argument, NULL, 'l'},
         {"control", required_argument, NULL, 'c'},
         {"workers", required_argument, NULL, 'w'},
+        {"disk-readers", required_argument, NULL, 'D'},
+        {"preload", no_argument, NULL, 'P'},
         {"retain", required_argument, NULL, 'r'},
         {"retain-for", required_argument, NULL, 'R'},
         {"socket-mode", required_argument, NULL, 'm'},

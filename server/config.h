@@ -16,6 +16,9 @@ struct config {
     const char *controls[CONFIG_CONTROLS_MAX]; /* paths: a FIFO, or a Unix socket to be made */
     size_t control_count;
     size_t worker_count;
+    size_t disk_reader_count;
+    bool has_disk_readers;        /* somebody said how many */
+    bool is_preloading;           /* archives are read before they are served */
     size_t retain;                /* releases kept of a site */
     uint64_t retain_for_s;        /* how long, after another one came on top; 0: for good */
     struct load_request *indexes; /* to load at the start; words of argv */

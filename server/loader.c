@@ -1,6 +1,7 @@
 #include "server/loader.h"
 
 #include "common/mem.h"
+#include "server/preload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,9 @@ int loader_load(struct loader *loader, const struct load_request *request,
         out_result->layers = count_layers(sites, site);
         site_unref(site);
     } else {
+        if (loader->is_preloading) {
+            preload_archive(site->archive, site->index->committed_bytes);
+        }
         loader->last_id = site->id;
         publish(loader, &(struct site_change){.added = site});
         out_result->id = site->id;

@@ -9,7 +9,8 @@ struct loader {
     struct publication *publication;
     struct undertaker *undertaker;
     struct site_retention retention;
-    uint64_t last_id; /* of a site */
+    bool is_preloading; /* an archive is read into memory before a release of it is served */
+    uint64_t last_id;   /* of a site */
 };
 
 /* What a load did. */

@@ -380,6 +380,7 @@ int main(int argc, char **argv)
     server.loader =
         (struct loader){.publication = &server.publication,
                         .undertaker = &server.undertaker,
+                        .is_preloading = server.config.is_preloading,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
     if (start(&server, &error) != 0) {

@@ -143,6 +143,7 @@ void report_status(const struct command_context *context, bool is_json, struct r
         {"requests", totals.requests},
         {"bytes", totals.bytes},
         {"log_lost", totals.log_lost},
+        {"disk_reads", totals.disk_reads},
     };
     if (is_json) {
         struct json_row row;

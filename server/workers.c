@@ -63,6 +63,10 @@ int workers_new(const struct config *config, const struct listeners *listeners,
     if (status == 0 && config->access_log != NULL) {
         status = access_log_open(config->access_log, &workers->settings.access_log_fd, error);
     }
+    if (status == 0 && config->disk_reader_count > 0) {
+        status =
+            disk_readers_new(config->disk_reader_count, &workers->settings.disk_readers, error);
+    }
     if (status == 0) {
         status = make_loops(workers, listeners, error);
     }
@@ -139,6 +143,7 @@ struct loop_totals workers_totals(const struct workers *workers)
         sum.accepted += totals.accepted;
         sum.requests += totals.requests;
         sum.bytes += totals.bytes;
+        sum.disk_reads += totals.disk_reads;
         sum.log_lost += totals.log_lost;
     }
     return sum;
@@ -154,6 +159,9 @@ void workers_free(struct workers *workers)
         if (workers->workers[i].is_started) {
             pthread_join(workers->workers[i].thread, NULL);
         }
+    }
+    disk_readers_free(workers->settings.disk_readers);
+    for (size_t i = 0; i < workers->count; i++) {
         loop_free(workers->workers[i].loop);
     }
     if (workers->ended_fd >= 0) {

@@ -98,6 +98,10 @@ enum {
     /* The first size of a buffer for a request head that did not come at once. */
     INPUT_BYTES_LEAST = 256,
 
+    /* What is read from a disk at once for a connection that waits for it, and looked at before
+     * sendfile. */
+    DISK_READ_BYTES_MAX = 512 * 1024,
+
     /* What one connection may send before the others of its worker get their turn. */
     TURN_BODY_BYTES_MAX = 4 << 20,
 

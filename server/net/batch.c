@@ -5,12 +5,17 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void batch_clear(struct batch *batch)
+void batch_trim(struct batch *batch, size_t count)
 {
-    for (size_t i = 0; i < batch->response_count; i++) {
+    for (size_t i = count; i < batch->response_count; i++) {
         free(batch->responses[i].parts);
     }
-    batch->response_count = 0;
+    batch->response_count = count;
+}
+
+void batch_clear(struct batch *batch)
+{
+    batch_trim(batch, 0);
     batch->text_bytes = 0;
     batch->body_bytes = 0;
     batch->is_full = false;

@@ -46,6 +46,9 @@ void batch_clear(struct batch *batch);
 bool batch_add(struct batch *batch, const struct response *response,
                const struct head_common *common, size_t input_bytes);
 
+/* Takes back all but the first `count` responses. */
+void batch_trim(struct batch *batch, size_t count);
+
 /* The pieces to write, in order; returns how many. */
 size_t batch_pieces(struct batch *batch);
 

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define FOREVER_MS (INT64_MAX / 4)
+
 static int64_t timeout_ms(const struct limits *limits, enum conn_state state)
 {
     switch (state) {
@@ -20,7 +22,9 @@ static int64_t timeout_ms(const struct limits *limits, enum conn_state state)
         return (int64_t)limits->head_ms;
     case CONN_LINGERING:
         return (int64_t)limits->linger_ms;
-    default: /* CONN_BODY, CONN_WRITING */
+    case CONN_READING:
+        return FOREVER_MS; /* it is not the client who is slow */
+    default:               /* CONN_BODY, CONN_WRITING */
         return (int64_t)limits->rate_ms;
     }
 }
@@ -161,6 +165,10 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
     conn->parts = NULL;
     site_unref(conn->site);
     conn->site = NULL;
+    if (conn->read != NULL) {
+        conn->read->conn = NULL;
+        conn->read = NULL;
+    }
     conn->newer = pool->closed;
     pool->closed = conn;
     set_count(pool, count_of(pool) - 1);
@@ -172,11 +180,12 @@ bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)
         return true;
     }
     struct epoll_event event = {.events = events, .data.ptr = conn};
-    int operation = conn->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    int operation = conn->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(pool->epoll_fd, operation, conn->fd, &event) != 0) {
         return false;
     }
     conn->events = events;
+    conn->is_watched = true;
     return true;
 }
 
@@ -197,7 +206,7 @@ int64_t conn_next_expiry_ms(const struct conn_pool *pool)
     int64_t least = -1;
     for (int state = 0; state < CONN_STATES; state++) {
         const struct conn *conn = pool->lists[state].oldest;
-        if (conn != NULL) {
+        if (conn != NULL && state != CONN_READING) {
             int64_t left =
                 conn->since_ms + timeout_ms(pool->limits, (enum conn_state)state) - pool->now_ms;
             left = left < 0 ? 0 : left + 1;

@@ -7,6 +7,7 @@
 #include "http/h1_body.h"
 #include "http/message.h"
 #include "net/admission.h"
+#include "net/disk_readers.h"
 
 enum conn_state {
     CONN_NEW,       /* has not sent a byte */
@@ -14,6 +15,7 @@ enum conn_state {
     CONN_HEAD,      /* has the beginning of a request */
     CONN_BODY,      /* has a request whose body is being dropped */
     CONN_WRITING,   /* has the rest of a response, and maybe requests behind it */
+    CONN_READING,   /* the same, and waits for a disk */
     CONN_LINGERING, /* said all it had to say; waits for the client to close */
     CONN_STATES,
     CONN_CLOSED, /* in no list; freed at the end of the turn */
@@ -49,6 +51,8 @@ struct conn {
     bool close_after : 1;  /* once the response is out */
     bool is_body_read : 1; /* of the request that the kept input begins with */
     bool wants_proxy : 1;  /* its first bytes have to say who the client is */
+    bool is_watched : 1;   /* epoll knows it */
+    bool has_read : 1;     /* what it waited for was read: it goes on without asking again */
     int fd;
     uint32_t events;       /* what epoll watches it for */
     uint32_t requests;     /* answered */
@@ -63,7 +67,8 @@ struct conn {
     struct conn_parts *parts;  /* NULL: the body is one piece */
     struct site *site;         /* counted, as long as a body is under way */
     uint64_t body_offset;
-    uint64_t body_bytes; /* still to be sent, of this piece */
+    uint64_t body_bytes;    /* still to be sent, of this piece */
+    struct disk_read *read; /* in CONN_READING: what it waits for; the readers' */
 };
 _Static_assert(sizeof(struct conn) <= 128, "an idle connection is two cache lines");
 

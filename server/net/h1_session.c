@@ -287,6 +287,9 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
     } else if (result == WRITE_FULL) {
         keep_input(conn, input);
         go_on(turn, conn, CONN_WRITING, EPOLLOUT);
+    } else if (result == WRITE_COLD) {
+        keep_input(conn, input);
+        go_on(turn, conn, CONN_READING, 0);
     } else if (conn->close_after && is_plain_end(turn, input)) {
         conn_close(&turn->conns, conn);
     } else if (conn->close_after) {
@@ -472,15 +475,23 @@ static void on_readable(struct turn *turn, struct conn *conn)
     }
 }
 
-static void on_writable(struct turn *turn, struct conn *conn)
+/* The socket takes more, or what was to be written next has been read. */
+static void go_on_writing(struct turn *turn, struct conn *conn)
 {
     bool has_rest = conn->head != NULL || conn->body_bytes > 0 || conn->site != NULL;
     enum write_result result = has_rest ? sending_rest(turn, conn) : WRITE_DONE;
-    if (result == WRITE_FAILED) {
-        conn_close(&turn->conns, conn);
-    } else if (result == WRITE_DONE) {
+    if (result == WRITE_DONE) {
         serve_input(turn, conn, kept_input(conn));
+    } else {
+        settle(turn, conn, result, ANSWERED, kept_input(conn));
     }
+}
+
+void h1_session_read(struct turn *turn, struct conn *conn)
+{
+    conn->read = NULL;
+    conn->has_read = true;
+    go_on_writing(turn, conn);
 }
 
 void h1_session_begin(struct turn *turn, struct conn *conn)
@@ -500,7 +511,11 @@ void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events)
         conn_close(&turn->conns, conn);
     } else if (conn->state == CONN_WRITING) {
         if ((events & (EPOLLOUT | EPOLLHUP)) != 0) {
-            on_writable(turn, conn);
+            go_on_writing(turn, conn);
+        }
+    } else if (conn->state == CONN_READING) {
+        if ((events & EPOLLHUP) != 0) {
+            conn_close(&turn->conns, conn);
         }
     } else {
         on_readable(turn, conn);

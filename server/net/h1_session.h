@@ -12,6 +12,9 @@ void h1_session_begin(struct turn *turn, struct conn *conn);
  */
 void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events);
 
+/* What the connection waited for has been read from the disk. */
+void h1_session_read(struct turn *turn, struct conn *conn);
+
 /* The connection's time in its state is up: answers 408 where a request was begun (RFC 9110
  * §15.5.9), grants more time to what moves, closes the rest. */
 void h1_session_expired(struct turn *turn, struct conn *conn);

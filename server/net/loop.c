@@ -135,6 +135,7 @@ static void read_clocks(struct loop *loop)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     loop->turn.conns.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    residency_set_time(&loop->turn.residency, loop->turn.conns.now_ms);
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     date_line_set(&loop->turn.common.date, now.tv_sec);
 }
@@ -190,6 +191,20 @@ static void close_expired(struct loop *loop)
     }
 }
 
+/* Goes on with those whose bytes have come from the disk. */
+static void take_disk_reads(struct loop *loop)
+{
+    struct disk_read *read = disk_mailbox_take(&loop->turn.mailbox);
+    while (read != NULL) {
+        struct disk_read *next = read->next;
+        if (read->conn != NULL) {
+            h1_session_read(&loop->turn, read->conn);
+        }
+        disk_read_free(read);
+        read = next;
+    }
+}
+
 static void turn(struct loop *loop, int sleep)
 {
     struct epoll_event events[EVENTS_PER_TURN];
@@ -202,6 +217,7 @@ static void turn(struct loop *loop, int sleep)
     for (int i = 0; i < ready; i++) {
         dispatch(loop, &events[i]);
     }
+    take_disk_reads(loop);
     close_expired(loop);
     conn_recycle(&loop->turn.conns);
     access_log_flush(&loop->turn.log);
@@ -257,6 +273,7 @@ struct loop_totals loop_totals(const struct loop *loop)
         .accepted = atomic_load_explicit(&counters->accepted, memory_order_relaxed),
         .requests = atomic_load_explicit(&counters->requests, memory_order_relaxed),
         .bytes = atomic_load_explicit(&counters->bytes, memory_order_relaxed),
+        .disk_reads = atomic_load_explicit(&counters->disk_reads, memory_order_relaxed),
         .log_lost = atomic_load_explicit(&loop->turn.log.lost, memory_order_relaxed),
     };
 }
@@ -277,6 +294,7 @@ static int set_up(struct loop *loop)
         return -errno;
     }
     loop->turn.conns.epoll_fd = loop->epoll_fd;
+    loop->turn.mailbox.wake_fd = loop->wake_fd;
     for (size_t i = 0; i < loop->listener_count; i++) {
         if (add_source(loop, loop->listeners[i].fd, &loop->listeners[i]) != 0) {
             return -errno;
@@ -297,6 +315,9 @@ int loop_new(const int *listener_fds, size_t listener_count, const struct loop_s
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
     access_log_init(&loop->turn.log, settings->access_log_fd);
+    if (settings->disk_readers != NULL && residency_init(&loop->turn.residency)) {
+        loop->turn.disk_readers = settings->disk_readers;
+    }
     loop->turn.conns.limits = &settings->limits;
     loop->turn.conns.admission = settings->admission;
     loop->publication = settings->publication;
@@ -321,6 +342,13 @@ void loop_free(struct loop *loop)
         return;
     }
     conn_pool_fini(&loop->turn.conns);
+    struct disk_read *read = disk_mailbox_take(&loop->turn.mailbox);
+    while (read != NULL) {
+        struct disk_read *next = read->next;
+        disk_read_free(read);
+        read = next;
+    }
+    residency_fini(&loop->turn.residency);
     access_log_fini(&loop->turn.log);
     close_listeners(loop);
     if (loop->epoll_fd >= 0) {

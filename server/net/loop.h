@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "net/admission.h"
+#include "net/disk_readers.h"
 #include "site/publication.h"
 
 struct loop;
@@ -19,6 +20,7 @@ struct loop_settings {
     struct address_list proxy_from;     /* peers that begin with a PROXY header */
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
     int access_log_fd;                  /* -1: there is no access log */
+    struct disk_readers *disk_readers;  /* NULL: none; freed before the loops */
 };
 
 /* Takes over `listener_count` listening sockets. On failure they are closed. */
@@ -39,9 +41,10 @@ void loop_stop(struct loop *loop);
 struct loop_totals {
     uint64_t connections; /* open now */
     uint64_t accepted;
-    uint64_t requests; /* answered, the last byte handed to the system */
-    uint64_t bytes;    /* sent */
-    uint64_t log_lost; /* lines of the access log that could not be written */
+    uint64_t requests;   /* answered, the last byte handed to the system */
+    uint64_t bytes;      /* sent */
+    uint64_t disk_reads; /* pieces of archives that were not in the page cache */
+    uint64_t log_lost;   /* lines of the access log that could not be written */
 };
 struct loop_totals loop_totals(const struct loop *loop);
 

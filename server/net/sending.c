@@ -1,5 +1,7 @@
 #include "net/sending.h"
 
+#include "common/mem.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
@@ -34,6 +36,39 @@ static void note_lost_body(struct site *site)
     site_set_damaged(site, "its archive was cut short, or cannot be read any more");
 }
 
+/* Has the next piece of the archive read: the connection waits for it. Always WRITE_COLD. */
+static enum write_result read_from_disk(struct turn *turn, struct conn *conn, struct site *site,
+                                        uint64_t offset, uint64_t bytes)
+{
+    struct disk_read *read = mem_zeroed(1, sizeof *read);
+    uint64_t piece = bytes < DISK_READ_BYTES_MAX ? bytes : DISK_READ_BYTES_MAX;
+    uint64_t behind = bytes - piece;
+    *read = (struct disk_read){
+        .home = &turn->mailbox,
+        .site = site_ref(site),
+        .offset = offset,
+        .bytes = piece,
+        .ahead_bytes = behind < DISK_READ_BYTES_MAX ? behind : DISK_READ_BYTES_MAX,
+        .conn = conn,
+    };
+    conn->read = read;
+    turn_count(&turn->counters.disk_reads, 1);
+    disk_readers_submit(turn->disk_readers, read);
+    return WRITE_COLD;
+}
+
+/* How many of the bytes can be sent without waiting for a disk: all that the connection has waited
+ * for already, whatever became of them since, so that it gets on. */
+static uint64_t warm_bytes(struct turn *turn, struct conn *conn, const struct site *site,
+                           uint64_t offset, uint64_t bytes)
+{
+    if (conn->has_read) {
+        conn->has_read = false;
+        return bytes;
+    }
+    return residency_prefix(&turn->residency, site->archive, offset, bytes);
+}
+
 static enum write_result write_body(struct turn *turn, struct conn *conn)
 {
     uint64_t turn_bytes = 0;
@@ -42,8 +77,12 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
             return WRITE_FULL; /* the others first; epoll tells at once that there is room */
         }
         off_t offset = (off_t)conn->body_offset;
-        size_t piece =
-            conn->body_bytes < TURN_BODY_BYTES_MAX ? (size_t)conn->body_bytes : TURN_BODY_BYTES_MAX;
+        uint64_t next =
+            conn->body_bytes < DISK_READ_BYTES_MAX ? conn->body_bytes : DISK_READ_BYTES_MAX;
+        size_t piece = (size_t)warm_bytes(turn, conn, conn->site, conn->body_offset, next);
+        if (piece == 0) {
+            return read_from_disk(turn, conn, conn->site, conn->body_offset, conn->body_bytes);
+        }
         ssize_t sent = sendfile(conn->fd, conn->site->archive->fd, &offset, piece);
         if (sent < 0 && errno == EIO) {
             note_lost_body(conn->site);
@@ -186,9 +225,32 @@ static void note_lost_bodies(const struct batch *batch)
     }
 }
 
+/* Cuts the batch before the first response whose body is on a disk. WRITE_COLD: that is the first
+ * of all; it is made again when it was read. */
+static enum write_result trim_to_warm(struct turn *turn, struct conn *conn)
+{
+    struct batch *batch = &turn->batch;
+    for (size_t i = 0; i < batch->response_count; i++) {
+        const struct batch_response *response = &batch->responses[i];
+        if (response->body_bytes > 0 &&
+            warm_bytes(turn, conn, response->site, response->body_offset, response->body_bytes) <
+                response->body_bytes) {
+            if (i == 0) {
+                return read_from_disk(turn, conn, response->site, response->body_offset,
+                                      response->body_bytes);
+            }
+            batch_trim(batch, i);
+        }
+    }
+    return WRITE_DONE;
+}
+
 enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *out_input_bytes)
 {
     struct batch *batch = &turn->batch;
+    if (trim_to_warm(turn, conn) == WRITE_COLD) {
+        return WRITE_COLD;
+    }
     const struct batch_response *last = &batch->responses[batch->response_count - 1];
     bool has_rest = last->file_bytes > 0 || last->parts != NULL;
     struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};

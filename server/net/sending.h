@@ -8,6 +8,7 @@
 enum write_result {
     WRITE_DONE,
     WRITE_FULL,   /* the socket takes no more: go on when it does */
+    WRITE_COLD,   /* what comes next is on a disk: go on when it was read (conn->read) */
     WRITE_FAILED, /* the client is gone, or the archive is not what it was */
 };
 

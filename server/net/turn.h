@@ -7,12 +7,14 @@
 #include "net/access_log.h"
 #include "net/batch.h"
 #include "net/conn.h"
+#include "net/residency.h"
 
 /* Counters that other threads may read at any time; written by the worker's thread alone. */
 struct turn_counters {
-    atomic_uint_fast64_t accepted; /* connections */
-    atomic_uint_fast64_t requests; /* answered, the last byte handed to the system */
-    atomic_uint_fast64_t bytes;    /* sent */
+    atomic_uint_fast64_t accepted;   /* connections */
+    atomic_uint_fast64_t requests;   /* answered, the last byte handed to the system */
+    atomic_uint_fast64_t bytes;      /* sent */
+    atomic_uint_fast64_t disk_reads; /* pieces that were not in the page cache */
 };
 
 struct turn {
@@ -24,6 +26,9 @@ struct turn {
     bool is_end_agreed; /* the last answer is the last of its connection, as the client wanted */
     struct conn_pool conns;
     struct turn_counters counters;
+    struct disk_readers *disk_readers; /* borrowed; NULL: the worker waits for disks itself */
+    struct disk_mailbox mailbox;
+    struct residency residency;
     struct access_log log;
     const struct address_list *forwarded_from; /* borrowed: whose word on the client counts */
     struct request request;

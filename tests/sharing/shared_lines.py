@@ -214,10 +214,15 @@ def record(binaries, folder, indexes, traffic, options=()):
     return run
 
 
+def workers_of(run):
+    """Threads that wait for disks had nothing to do: everything is in the page cache."""
+    return [thread for thread in run.threads if not thread["is_main"] and thread["lines"] > 0]
+
+
 def check_recorded(run):
     if any(thread["is_full"] for thread in run.threads):
         raise SystemExit(f"LINES_MAX or BLOCKS_MAX is too small: {run.threads}")
-    workers = [thread for thread in run.threads if not thread["is_main"]]
+    workers = workers_of(run)
     if len(workers) != 2 or any(thread["writes"] < 1000 for thread in workers):
         raise SystemExit(f"not both workers were at work: {run.threads}")
 
@@ -334,7 +339,7 @@ def judge(name, run, program):
     names = Names(program, run.lines)
     bad = [line for line in run.lines if not is_allowed(line, names, ALLOWED.get(name, set()))]
     good = [line for line in run.lines if line not in bad]
-    workers = [thread for thread in run.threads if not thread["is_main"]]
+    workers = workers_of(run)
     stores = sum(thread["writes"] for thread in workers)
     print(f"{name}: {run.requests} requests, {stores / run.requests:.0f} stores each, to "
           f"{' and '.join(str(thread['lines']) for thread in workers)} lines touched: "

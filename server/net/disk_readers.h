@@ -1,0 +1,48 @@
+/* Threads that wait for disks, so that no worker has to: they read a piece of an archive, which
+ * brings it into the page cache, and tell the worker that asked. */
+#ifndef CAIRN_NET_DISK_READERS_H
+#define CAIRN_NET_DISK_READERS_H
+
+#include "common/error.h"
+#include "site/site.h"
+
+enum { DISK_READERS_MAX = 256, DISK_READERS_DEFAULT = 8 };
+
+struct disk_readers;
+struct conn;
+
+/* One piece to read. The worker makes it, submits it, and gets it back; what is in it is the
+ * reader's meanwhile, but for `conn`. */
+struct disk_read {
+    struct disk_read *next;
+    struct disk_mailbox *home;
+    struct site *site; /* counted */
+    uint64_t offset;
+    uint64_t bytes;
+    uint64_t ahead_bytes; /* behind them: to be begun, not to be waited for */
+    struct conn *conn;    /* who waits; NULL: it is gone */
+};
+
+/* Where a worker finds what was read for it. */
+struct disk_mailbox {
+    _Alignas(64) _Atomic(struct disk_read *) done; /* a stack */
+    _Alignas(64) int wake_fd; /* borrowed: an eventfd that wakes the worker's loop */
+};
+
+/* `count` threads, all signals blocked but SIGBUS. */
+int disk_readers_new(size_t count, struct disk_readers **out_readers,
+                     struct error *error) CAIRN_MUST_CHECK;
+
+/* Ends the threads; what they have not read is dropped. Before the mailboxes go. Takes NULL. */
+void disk_readers_free(struct disk_readers *readers);
+
+/* Takes the read over until it is in its mailbox. */
+void disk_readers_submit(struct disk_readers *readers, struct disk_read *read);
+
+/* All that is in the mailbox, linked, or NULL. The worker's thread. */
+struct disk_read *disk_mailbox_take(struct disk_mailbox *mailbox);
+
+/* Gives back the site, and frees. */
+void disk_read_free(struct disk_read *read);
+
+#endif

@@ -1,0 +1,111 @@
+#include "net/residency.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+enum {
+    BLOCK_BITS = 16, /* 64 KiB: below what the system reads ahead by itself */
+    BLOCK_BYTES = 1 << BLOCK_BITS,
+    SLOT_BITS = 15, /* 2 GiB of blocks, 512 KiB of address space, used as far as it is written to */
+    PERIOD_BITS = 11, /* 2 s: a block is asked about again after one to two of them */
+    PAGE_BYTES_LEAST = 4096,
+};
+
+static const size_t slots_bytes = sizeof(struct residency_slot) << SLOT_BITS;
+
+bool residency_init(struct residency *residency)
+{
+    *residency = (struct residency){.period = 2};
+    void *memory = mmap(NULL, slots_bytes + BLOCK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return false;
+    }
+    residency->slots = memory;
+    residency->scratch = (char *)memory + slots_bytes;
+    return true;
+}
+
+void residency_fini(struct residency *residency)
+{
+    if (residency->slots != NULL) {
+        munmap(residency->slots, slots_bytes + BLOCK_BYTES);
+        residency->slots = NULL;
+    }
+}
+
+void residency_set_time(struct residency *residency, int64_t now_ms)
+{
+    residency->period = ((uint64_t)now_ms >> PERIOD_BITS) + 2; /* 0 is never, nor just before now */
+}
+
+/* The archive by its UUID, which is random: two that meet in a key would only be read too late. */
+static uint64_t key_of(const struct archive *archive, uint64_t block)
+{
+    uint64_t of_archive;
+    memcpy(&of_archive, archive->superblock.uuid, sizeof of_archive);
+    return of_archive ^ (block + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+static struct residency_slot *slot_of(const struct residency *residency, uint64_t key)
+{
+    return &residency->slots[(key * 0xd6e8feb86659fd93ULL) >> (64 - SLOT_BITS)];
+}
+
+/* Asks about the pages by the mapping: for file systems that cannot read without waiting. The
+ * system tells the truth only to who may write the file. */
+static bool is_mapped_block_resident(const struct archive *archive, uint64_t block)
+{
+    unsigned char pages[BLOCK_BYTES / PAGE_BYTES_LEAST];
+    uint64_t at = block << BLOCK_BITS;
+    memset(pages, 1, sizeof pages);
+    if (mincore((void *)(uintptr_t)(archive->map + at), BLOCK_BYTES, pages) != 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof pages; i++) {
+        if ((pages[i] & 1) == 0) {
+            return at + i * PAGE_BYTES_LEAST >= archive_file_bytes(archive);
+        }
+    }
+    return true;
+}
+
+/* Reads the block, but only what needs no waiting (preadv2(2), RWF_NOWAIT). */
+static bool is_block_resident(const struct residency *residency, const struct archive *archive,
+                              uint64_t block)
+{
+    struct iovec piece = {residency->scratch, BLOCK_BYTES};
+    uint64_t at = block << BLOCK_BITS;
+    ssize_t got = preadv2(archive->fd, &piece, 1, (off_t)at, RWF_NOWAIT);
+    if (got < 0 && errno == EOPNOTSUPP) {
+        return at + BLOCK_BYTES > archive->map_bytes || is_mapped_block_resident(archive, block);
+    }
+    if (got < 0) {
+        return errno != EAGAIN;
+    }
+    return got == BLOCK_BYTES || at + (uint64_t)got >= archive_file_bytes(archive);
+}
+
+uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
+                          uint64_t offset, uint64_t bytes)
+{
+    if (residency->slots == NULL || bytes == 0) {
+        return bytes;
+    }
+    uint64_t last = (offset + bytes - 1) >> BLOCK_BITS;
+    for (uint64_t block = offset >> BLOCK_BITS; block <= last; block++) {
+        uint64_t key = key_of(archive, block);
+        struct residency_slot *slot = slot_of(residency, key);
+        if (slot->key == key && slot->period + 1 >= residency->period) {
+            continue;
+        }
+        if (!is_block_resident(residency, archive, block)) {
+            uint64_t start = block << BLOCK_BITS;
+            return start <= offset ? 0 : start - offset;
+        }
+        *slot = (struct residency_slot){key, residency->period};
+    }
+    return bytes;
+}

@@ -1,0 +1,35 @@
+/* Which blocks of archives are in the page cache, as far as one worker knows: a block that was
+ * found there lately is taken to be there still. Asking costs a system call for each block in some
+ * seconds; what is asked too little is only slower, never wrong. What was just read from a disk is
+ * asked about all the same: a system short of memory throws that away first. One per worker, one
+ * thread. */
+#ifndef CAIRN_NET_RESIDENCY_H
+#define CAIRN_NET_RESIDENCY_H
+
+#include "common/archive.h"
+
+struct residency_slot {
+    uint64_t key;    /* which block of which archive */
+    uint64_t period; /* in which it was there; 0: never */
+};
+
+struct residency {
+    struct residency_slot *slots; /* a direct-mapped table; NULL: everything is taken to be there */
+    char *scratch;                /* a block, read to be thrown away */
+    uint64_t period;              /* now */
+};
+
+/* False, and everything is taken to be there, if there is no memory for it. */
+bool residency_init(struct residency *residency);
+void residency_fini(struct residency *residency);
+
+/* Once a turn: the monotonic clock, in milliseconds. */
+void residency_set_time(struct residency *residency, int64_t now_ms);
+
+/* How many of `bytes` bytes from `offset` can be read without waiting for a disk; not more than
+ * that the first block behind them is absent. Bytes that are not in the file count as there: who
+ * sends them finds out. */
+uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
+                          uint64_t offset, uint64_t bytes);
+
+#endif
