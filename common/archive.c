@@ -36,6 +36,8 @@ static int open_and_check(struct archive *archive, uint64_t reserve_bytes, struc
     if (!S_ISREG(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "%s: not a regular file", archive->path);
     }
+    archive->is_residency_told =
+        status.st_uid == geteuid() || faccessat(AT_FDCWD, archive->path, W_OK, AT_EACCESS) == 0;
     archive->device = status.st_dev;
     archive->inode = status.st_ino;
     uint8_t start[SUPERBLOCK_BYTES];

@@ -20,7 +20,9 @@ struct archive {
     struct superblock superblock;
     dev_t device;
     ino_t inode;
-    char *path; /* for messages; owned */
+    char *path;             /* for messages; owned */
+    bool is_residency_told; /* mincore() tells which pages are in memory: it does so to who owns the
+                               file or may write it */
 };
 
 /* How much address space to keep ready for an archive that grows under a running server. */

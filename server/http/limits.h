@@ -83,9 +83,15 @@ enum {
      * part costs (RFC 9110 §15.3.7.2). */
     RANGE_GAP_BYTES = 80,
 
-    /* A body up to this leaves with its head in one write from the mapping; a longer one by
-     * sendfile, which saves the copy but costs for each page (docs/decisions.md has figures). */
-    BODY_IN_BATCH_BYTES_MAX = 131072,
+    /* A body shorter than this is copied and leaves with its head in one write; a longer one goes
+     * by sendfile, which needs a second system call and copies nothing (docs/decisions.md). */
+    SENDFILE_BYTES_LEAST = 16384,
+
+    /* What sendfile sends in one piece: 16 pages, wherever in the first one it begins. Each further
+     * piece is another push, and where the system paces what is sent (BBR), that costs more than
+     * copying does, up to this. */
+    SENDFILE_PIECE_BYTES = 15 * 4096,
+    PACED_COPY_BYTES_MAX = 1 << 20,
 
     /* Responses to pipelined requests that leave in one write, and when to write before more are
      * made: enough to fill a socket buffer, not so much that the rest has to be thrown away. */
@@ -98,8 +104,7 @@ enum {
     /* The first size of a buffer for a request head that did not come at once. */
     INPUT_BYTES_LEAST = 256,
 
-    /* What is read from a disk at once for a connection that waits for it, and looked at before
-     * sendfile. */
+    /* What is read from a disk at once for a connection that waits for it. */
     DISK_READ_BYTES_MAX = 512 * 1024,
 
     /* What one connection may send before the others of its worker get their turn. */

@@ -78,7 +78,7 @@ bool batch_add(struct batch *batch, const struct response *response,
         added->body_offset = response->body_offset;
         if (response->multipart != NULL) {
             added->parts = copy_parts(response);
-        } else if (response->body_bytes <= BODY_IN_BATCH_BYTES_MAX) {
+        } else if (!batch_sends_file(response->body_bytes, batch->is_paced)) {
             added->body = response->body;
             added->body_bytes = (size_t)response->body_bytes;
             batch->body_bytes += added->body_bytes;
@@ -90,6 +90,13 @@ bool batch_add(struct batch *batch, const struct response *response,
                      batch->response_count == BATCH_RESPONSES_MAX ||
                      batch->body_bytes >= BATCH_BODY_BYTES;
     return true;
+}
+
+bool batch_sends_file(uint64_t body_bytes, bool is_paced)
+{
+    bool is_copied_for_pace =
+        is_paced && body_bytes > SENDFILE_PIECE_BYTES && body_bytes <= PACED_COPY_BYTES_MAX;
+    return body_bytes >= SENDFILE_BYTES_LEAST && !is_copied_for_pace;
 }
 
 static void put_piece(struct batch *batch, size_t *count, const void *bytes, size_t piece_bytes)

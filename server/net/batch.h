@@ -28,6 +28,7 @@ struct batch_response {
 };
 
 struct batch {
+    bool is_paced; /* the sockets are: set once */
     size_t response_count;
     size_t text_bytes;
     size_t body_bytes;
@@ -36,6 +37,9 @@ struct batch {
     struct iovec pieces[2 * BATCH_RESPONSES_MAX];
     char text[2 * RESPONSE_HEAD_BYTES_MAX];
 };
+
+/* Does a body of this length go by sendfile, or is it copied? */
+bool batch_sends_file(uint64_t body_bytes, bool is_paced);
 
 /* Empties it; parts that nobody took are freed. */
 void batch_clear(struct batch *batch);

@@ -190,6 +190,18 @@ static void log_batch(struct turn *turn, const struct conn *conn, struct slice i
     }
 }
 
+/* Does the connection end with this batch, and is there nothing that its client might still be
+ * sending, so that closing cannot reset what was not read yet? It asked for the end itself, and its
+ * request came whole. Larger answers are seen through to their arrival: a closed socket is under
+ * nobody's limits. */
+static bool is_plain_end(const struct turn *turn, size_t input_left)
+{
+    const struct batch *batch = &turn->batch;
+    const struct batch_response *last = &batch->responses[batch->response_count - 1];
+    return turn->is_end_agreed && !last->keep_alive && last->parts == NULL && input_left == 0 &&
+           batch->text_bytes + batch->body_bytes + last->file_bytes <= PLAIN_END_BYTES_MAX;
+}
+
 /* Answers as many requests as fit a batch, and writes it. *out_input_bytes is how much of the input
  * is done with; *out_answer says what the next request needs, if nothing was answered. */
 static enum write_result answer_batch(struct turn *turn, struct conn *conn, struct slice input,
@@ -197,6 +209,7 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
 {
     struct batch *batch = &turn->batch;
     batch_clear(batch);
+    turn->ends_plainly = false;
     size_t at = 0;
     *out_input_bytes = 0;
     *out_answer = ANSWERED;
@@ -210,6 +223,7 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
         return WRITE_DONE;
     }
     *out_answer = ANSWERED;
+    turn->ends_plainly = is_plain_end(turn, input.count - at);
     enum write_result result = sending_batch(turn, conn, out_input_bytes);
     if (*out_input_bytes > 0) {
         conn->is_body_read = false;
@@ -250,15 +264,6 @@ static void linger(struct turn *turn, struct conn *conn)
     conn_set_state(&turn->conns, conn, CONN_LINGERING);
 }
 
-/* Is there nothing that a client which was answered might still be sending, so that closing cannot
- * reset what it has not read? It asked for the end itself, and its request came whole. Large
- * answers are seen through to their arrival: a closed socket is not under anybody's limits. */
-static bool is_plain_end(const struct turn *turn, const struct slice input)
-{
-    return turn->is_end_agreed && input.count == 0 && turn->batch.response_count > 0 &&
-           turn->batch.text_bytes + turn->batch.body_bytes <= PLAIN_END_BYTES_MAX;
-}
-
 /* Goes into a state and watches for what it needs. */
 static void go_on(struct turn *turn, struct conn *conn, enum conn_state state, uint32_t events)
 {
@@ -290,7 +295,7 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
     } else if (result == WRITE_COLD) {
         keep_input(conn, input);
         go_on(turn, conn, CONN_READING, 0);
-    } else if (conn->close_after && is_plain_end(turn, input)) {
+    } else if (conn->close_after && turn->ends_plainly) {
         conn_close(&turn->conns, conn);
     } else if (conn->close_after) {
         linger(turn, conn);
@@ -339,6 +344,7 @@ static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
     size_t done;
     respond_bad(status, &response);
     batch_clear(&turn->batch);
+    turn->ends_plainly = false;
     (void)add_response(turn, &response, 0);
     enum write_result result = sending_batch(turn, conn, &done);
     if (access_log_is_on(&turn->log)) {
@@ -479,6 +485,7 @@ static void on_readable(struct turn *turn, struct conn *conn)
 static void go_on_writing(struct turn *turn, struct conn *conn)
 {
     bool has_rest = conn->head != NULL || conn->body_bytes > 0 || conn->site != NULL;
+    turn->ends_plainly = false;
     enum write_result result = has_rest ? sending_rest(turn, conn) : WRITE_DONE;
     if (result == WRITE_DONE) {
         serve_input(turn, conn, kept_input(conn));

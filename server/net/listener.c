@@ -205,6 +205,14 @@ static int open_all(struct listen_address *address, int *fds, size_t count)
     return 0;
 }
 
+bool listen_is_paced(int fd)
+{
+    char name[64] = "";
+    socklen_t bytes = sizeof name - 1;
+    return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &bytes) == 0 &&
+           strncmp(name, "bbr", 3) == 0;
+}
+
 static void close_all(const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -33,6 +33,9 @@ int listen_open(struct listen_address *address, int *fds, size_t count,
 /* "127.0.0.1:40123", "[::1]:80": to be put behind "http://"; or "unix:/run/cairn.sock". */
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES]);
 
+/* Does the system pace what such a socket sends, with a timer for what goes out later (BBR)? */
+bool listen_is_paced(int fd);
+
 /* Removes a Unix socket from its folder; does nothing for other addresses. */
 void listen_address_remove(const struct listen_address *address);
 

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "net/h1_session.h"
+#include "net/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -197,6 +198,7 @@ static void take_disk_reads(struct loop *loop)
     struct disk_read *read = disk_mailbox_take(&loop->turn.mailbox);
     while (read != NULL) {
         struct disk_read *next = read->next;
+        residency_was_read(&loop->turn.residency, read->site->archive, read->offset, read->bytes);
         if (read->conn != NULL) {
             h1_session_read(&loop->turn, read->conn);
         }
@@ -296,6 +298,7 @@ static int set_up(struct loop *loop)
     loop->turn.conns.epoll_fd = loop->epoll_fd;
     loop->turn.mailbox.wake_fd = loop->wake_fd;
     for (size_t i = 0; i < loop->listener_count; i++) {
+        loop->turn.batch.is_paced |= listen_is_paced(loop->listeners[i].fd);
         if (add_source(loop, loop->listeners[i].fd, &loop->listeners[i]) != 0) {
             return -errno;
         }

@@ -6,8 +6,7 @@
 #include <sys/uio.h>
 
 enum {
-    BLOCK_BITS = 16, /* 64 KiB: below what the system reads ahead by itself */
-    BLOCK_BYTES = 1 << BLOCK_BITS,
+    BLOCK_BYTES = RESIDENCY_BLOCK_BYTES,
     SLOT_BITS = 15, /* 2 GiB of blocks, 512 KiB of address space, used as far as it is written to */
     PERIOD_BITS = 11, /* 2 s: a block is asked about again after one to two of them */
     PAGE_BYTES_LEAST = 4096,
@@ -54,12 +53,10 @@ static struct residency_slot *slot_of(const struct residency *residency, uint64_
     return &residency->slots[(key * 0xd6e8feb86659fd93ULL) >> (64 - SLOT_BITS)];
 }
 
-/* Asks about the pages by the mapping: for file systems that cannot read without waiting. The
- * system tells the truth only to who may write the file. */
-static bool is_mapped_block_resident(const struct archive *archive, uint64_t block)
+/* By the mapping, which is quick. */
+static bool is_mapped_block_resident(const struct archive *archive, uint64_t at)
 {
     unsigned char pages[BLOCK_BYTES / PAGE_BYTES_LEAST];
-    uint64_t at = block << BLOCK_BITS;
     memset(pages, 1, sizeof pages);
     if (mincore((void *)(uintptr_t)(archive->map + at), BLOCK_BYTES, pages) != 0) {
         return true;
@@ -72,20 +69,27 @@ static bool is_mapped_block_resident(const struct archive *archive, uint64_t blo
     return true;
 }
 
-/* Reads the block, but only what needs no waiting (preadv2(2), RWF_NOWAIT). */
-static bool is_block_resident(const struct residency *residency, const struct archive *archive,
-                              uint64_t block)
+/* By reading it, but only what needs no waiting (preadv2(2), RWF_NOWAIT): for files of others. A
+ * file system that cannot do that has everything. */
+static bool is_readable_block_resident(const struct residency *residency,
+                                       const struct archive *archive, uint64_t at)
 {
     struct iovec piece = {residency->scratch, BLOCK_BYTES};
-    uint64_t at = block << BLOCK_BITS;
     ssize_t got = preadv2(archive->fd, &piece, 1, (off_t)at, RWF_NOWAIT);
-    if (got < 0 && errno == EOPNOTSUPP) {
-        return at + BLOCK_BYTES > archive->map_bytes || is_mapped_block_resident(archive, block);
-    }
     if (got < 0) {
         return errno != EAGAIN;
     }
     return got == BLOCK_BYTES || at + (uint64_t)got >= archive_file_bytes(archive);
+}
+
+static bool is_block_resident(const struct residency *residency, const struct archive *archive,
+                              uint64_t block)
+{
+    uint64_t at = block * BLOCK_BYTES;
+    bool is_mapped = at + BLOCK_BYTES <= archive->map_bytes;
+    return archive->is_residency_told && is_mapped
+               ? is_mapped_block_resident(archive, at)
+               : is_readable_block_resident(residency, archive, at);
 }
 
 uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
@@ -94,18 +98,33 @@ uint64_t residency_prefix(struct residency *residency, const struct archive *arc
     if (residency->slots == NULL || bytes == 0) {
         return bytes;
     }
-    uint64_t last = (offset + bytes - 1) >> BLOCK_BITS;
-    for (uint64_t block = offset >> BLOCK_BITS; block <= last; block++) {
+    uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
+    for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
         uint64_t key = key_of(archive, block);
         struct residency_slot *slot = slot_of(residency, key);
         if (slot->key == key && slot->period + 1 >= residency->period) {
             continue;
         }
         if (!is_block_resident(residency, archive, block)) {
-            uint64_t start = block << BLOCK_BITS;
+            uint64_t start = block * BLOCK_BYTES;
             return start <= offset ? 0 : start - offset;
         }
         *slot = (struct residency_slot){key, residency->period};
     }
     return bytes;
+}
+
+void residency_was_read(struct residency *residency, const struct archive *archive, uint64_t offset,
+                        uint64_t bytes)
+{
+    if (residency->slots == NULL || bytes == 0) {
+        return;
+    }
+    uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
+    for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
+        if (!is_block_resident(residency, archive, block)) {
+            uint64_t key = key_of(archive, block);
+            *slot_of(residency, key) = (struct residency_slot){key, residency->period};
+        }
+    }
 }

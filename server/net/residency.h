@@ -8,6 +8,8 @@
 
 #include "common/archive.h"
 
+enum { RESIDENCY_BLOCK_BYTES = 65536 }; /* below what the system reads ahead by itself */
+
 struct residency_slot {
     uint64_t key;    /* which block of which archive */
     uint64_t period; /* in which it was there; 0: never */
@@ -31,5 +33,10 @@ void residency_set_time(struct residency *residency, int64_t now_ms);
  * sends them finds out. */
 uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
                           uint64_t offset, uint64_t bytes);
+
+/* These have just been read. What is not in the page cache all the same (holes of a file in memory,
+ * sectors that cannot be read) will not come by reading: it is not asked about for a while. */
+void residency_was_read(struct residency *residency, const struct archive *archive, uint64_t offset,
+                        uint64_t bytes);
 
 #endif

@@ -41,12 +41,16 @@ static enum write_result read_from_disk(struct turn *turn, struct conn *conn, st
                                         uint64_t offset, uint64_t bytes)
 {
     struct disk_read *read = mem_zeroed(1, sizeof *read);
-    uint64_t piece = bytes < DISK_READ_BYTES_MAX ? bytes : DISK_READ_BYTES_MAX;
-    uint64_t behind = bytes - piece;
+    /* whole blocks, as they are asked about */
+    uint64_t start = offset / RESIDENCY_BLOCK_BYTES * RESIDENCY_BLOCK_BYTES;
+    uint64_t wanted = (offset + bytes - start + RESIDENCY_BLOCK_BYTES - 1) / RESIDENCY_BLOCK_BYTES *
+                      RESIDENCY_BLOCK_BYTES;
+    uint64_t piece = wanted < DISK_READ_BYTES_MAX ? wanted : DISK_READ_BYTES_MAX;
+    uint64_t behind = wanted - piece;
     *read = (struct disk_read){
         .home = &turn->mailbox,
         .site = site_ref(site),
-        .offset = offset,
+        .offset = start,
         .bytes = piece,
         .ahead_bytes = behind < DISK_READ_BYTES_MAX ? behind : DISK_READ_BYTES_MAX,
         .conn = conn,
@@ -78,7 +82,7 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
         }
         off_t offset = (off_t)conn->body_offset;
         uint64_t next =
-            conn->body_bytes < DISK_READ_BYTES_MAX ? conn->body_bytes : DISK_READ_BYTES_MAX;
+            conn->body_bytes < TURN_BODY_BYTES_MAX ? conn->body_bytes : TURN_BODY_BYTES_MAX;
         size_t piece = (size_t)warm_bytes(turn, conn, conn->site, conn->body_offset, next);
         if (piece == 0) {
             return read_from_disk(turn, conn, conn->site, conn->body_offset, conn->body_bytes);
@@ -240,6 +244,7 @@ static enum write_result trim_to_warm(struct turn *turn, struct conn *conn)
                                       response->body_bytes);
             }
             batch_trim(batch, i);
+            turn->ends_plainly = false;
         }
     }
     return WRITE_DONE;
@@ -254,8 +259,9 @@ enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *ou
     const struct batch_response *last = &batch->responses[batch->response_count - 1];
     bool has_rest = last->file_bytes > 0 || last->parts != NULL;
     struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
-    ssize_t sent =
-        sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (has_rest ? MSG_MORE : 0));
+    /* what follows, a body or the connection's end, leaves in the same packet */
+    int more = has_rest || turn->ends_plainly ? MSG_MORE : 0;
+    ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
     if (sent < 0 && errno == EFAULT) {
         note_lost_bodies(batch);
         return WRITE_FAILED;

@@ -23,7 +23,8 @@ struct turn {
     const struct address_list *proxy_from; /* borrowed: who begins with a PROXY header */
     struct head_common common;
     bool is_last;       /* the worker ends: connections are closed after their next answer */
-    bool is_end_agreed; /* the last answer is the last of its connection, as the client wanted */
+    bool is_end_agreed; /* the last request is the last of its connection, as the client wants */
+    bool ends_plainly;  /* and the batch ends it: it is closed as soon as the batch is out */
     struct conn_pool conns;
     struct turn_counters counters;
     struct disk_readers *disk_readers; /* borrowed; NULL: the worker waits for disks itself */

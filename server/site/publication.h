@@ -18,8 +18,8 @@ struct subscriber {
 };
 
 struct publication {
-    _Atomic(struct site_list *) current;
-    struct subscriber *subscribers; /* fixed before the first publish */
+    _Alignas(64) _Atomic(struct site_list *) current; /* every turn of every worker reads it */
+    struct subscriber *subscribers;                   /* fixed before the first publish */
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* some subscriber's generation */
 };

@@ -6,7 +6,7 @@
 
 BIN_FOLDER holds cairn-pack, cairn-serve and floor; --also NAME=BIN_FOLDER, which may stand several
 times, adds another build of cairn-serve. Each server has processor 0 for itself while it is
-asked, wrk has processor 1. For each workload all servers are asked in turn, N rounds of a second, in
+asked, wrk (and h2load, once, to see whether they agree) has processor 1. For each workload all servers are asked in turn, N rounds of a second, in
 another order each time; the figures are medians of the rounds:
 
   us      CPU time of the server process for a request, user and system, in microseconds
@@ -58,6 +58,7 @@ def workloads(pages_list):
     pages = ("pages", str(pages_list))
     return [
         Workload("1 KiB", "/1k.bin", "1k", bytes=1024, to_floor=1.08, to_peer=0.95),
+        Workload("1 KiB, asked by h2load", "/1k.bin", "1k_h2load", bytes=1024, mode=("h2load",)),
         Workload("16 KiB", "/16k.bin", "16k", bytes=16384, to_floor=1.08, to_peer=0.75),
         Workload("100 KiB", "/100k.bin", "100k", bytes=102400, to_floor=1.05, to_peer=0.98),
         Workload("10 MiB", "/10m.bin", "10m", bytes=10485760, to_floor=1.05, to_peer=0.98),
@@ -177,18 +178,37 @@ def floor_answer(workload, cairn):
     return head + b"\r\n\r\n" + (body * (count // max(len(body), 1) + 1))[:count]
 
 
-def ask_for_a_second(workload, server):
-    fields = resolve_fields(workload, server)
-    options = [word for name, value in fields.items() for word in ("-H", f"{name}: {value}")]
-    before = peers.cpu_us(server.pid)
-    done = subprocess.run(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", "-d1s", *options,
-         "-s", HERE / "load.lua", f"http://127.0.0.1:{server.port}{workload.target or '/'}", "--",
-         *workload.mode], capture_output=True, text=True)
-    used = peers.cpu_us(server.pid) - before
+def run_load(command):
+    done = subprocess.run(["taskset", "-c", "1", *command], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(done.stdout + done.stderr)
-    seen = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
+
+
+def ask_by_wrk(workload, server, fields):
+    options = [word for name, value in fields.items() for word in ("-H", f"{name}: {value}")]
+    said = run_load(["wrk", "-t1", f"-c{CONNECTIONS}", "-d1s", *options, "-s", HERE / "load.lua",
+                     f"http://127.0.0.1:{server.port}{workload.target or '/'}", "--", *workload.mode])
+    return json.loads(said.splitlines()[-1])
+
+
+def ask_by_h2load(workload, server):
+    """It tells no percentiles."""
+    said = run_load(["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", "-D1",
+                     f"http://127.0.0.1:{server.port}{workload.target}"])
+    count = int(re.search(r" (\d+) succeeded", said).group(1))
+    failed = int(re.search(r" (\d+) failed", said).group(1))
+    return {"requests": count, "us": 1e6, "failed": failed, "p50": 0, "p99": 0, "p999": 0}
+
+
+def ask_for_a_second(workload, server):
+    fields = resolve_fields(workload, server)
+    before = peers.cpu_us(server.pid)
+    if workload.mode[0] == "h2load":
+        seen = ask_by_h2load(workload, server)
+    else:
+        seen = ask_by_wrk(workload, server, fields)
+    used = peers.cpu_us(server.pid) - before
     count = max(seen["requests"], 1)
     if seen["failed"] > 0 and workload.fields.get("Connection") != "close":
         print(f"    {server.name}: {seen['failed']} failed", flush=True)

@@ -64,7 +64,7 @@ def noise(count):
 PAGE = "<!doctype html><title>page</title>\n" + "".join(
     f"<p>Paragraph {number} of a page that is worth compressing.</p>\n" for number in range(200))
 TREE = {"k.bin": noise(1024), "m.bin": noise(16 * 1024), "h.bin": noise(100 * 1024),
-        "l.bin": noise(1024 * 1024),
+        "l.bin": noise(2048 * 1024),
         "page.html": PAGE.encode()}
 
 
@@ -88,7 +88,7 @@ SERVERS = (
         Workload("1 KiB, as a browser asks", "/k.bin", 200, BROWSER),
         Workload("16 KiB", "/m.bin", 200),
         Workload("100 KiB", "/h.bin", 200),
-        Workload("1 MiB, sendfile", "/l.bin", 200),
+        Workload("2 MiB, sendfile", "/l.bin", 200),
         Workload("page, br", "/page", 200, ("Accept-Encoding: gzip, deflate, br",),
                  b"\r\nContent-Encoding: br\r\n"),
         Workload("page, gzip", "/page", 200, ("Accept-Encoding: gzip",),

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static uint8_t body[2 * BODY_IN_BATCH_BYTES_MAX];
+static uint8_t body[2 * PACED_COPY_BYTES_MAX];
 
 /* Stands for the site of a body: a batch only passes it on. */
 static struct site any_site;
@@ -105,14 +105,19 @@ Test(batch, long_body_goes_by_sendfile_and_ends_the_batch)
 {
     static const struct {
         uint64_t body_bytes;
+        bool is_paced;
         bool is_file;
     } rows[] = {
-        {BODY_IN_BATCH_BYTES_MAX, false},
-        {BODY_IN_BATCH_BYTES_MAX + 1, true},
-        {UINT64_C(1) << 40, true},
+        {SENDFILE_BYTES_LEAST - 1, false, false}, {SENDFILE_BYTES_LEAST, false, true},
+        {SENDFILE_PIECE_BYTES + 1, false, true},  {UINT64_C(1) << 40, false, true},
+        {SENDFILE_BYTES_LEAST - 1, true, false},  {SENDFILE_BYTES_LEAST, true, true},
+        {SENDFILE_PIECE_BYTES, true, true},       {SENDFILE_PIECE_BYTES + 1, true, false},
+        {PACED_COPY_BYTES_MAX, true, false},      {PACED_COPY_BYTES_MAX + 1, true, true},
+        {UINT64_C(1) << 40, true, true},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct batch *batch = new_batch();
+        batch->is_paced = rows[i].is_paced;
         struct head_common common = head_common();
         struct response response = with_body(rows[i].body_bytes);
         cr_assert(batch_add(batch, &response, &common, 1));
@@ -120,11 +125,12 @@ Test(batch, long_body_goes_by_sendfile_and_ends_the_batch)
         cr_expect((added->file_bytes > 0) == rows[i].is_file, "row %zu", i);
         cr_expect(added->file_bytes + added->body_bytes == rows[i].body_bytes, "row %zu", i);
         cr_expect((added->body == NULL) == rows[i].is_file, "row %zu", i);
-        cr_expect(batch->is_full == rows[i].is_file, "row %zu", i);
+        bool is_full = rows[i].is_file || rows[i].body_bytes >= BATCH_BODY_BYTES;
+        cr_expect(batch->is_full == is_full, "row %zu", i);
         size_t pieces;
         sum_of_pieces(batch, &pieces);
         cr_expect(pieces == (rows[i].is_file ? 1 : 2), "row %zu", i);
-        cr_expect(batch_add(batch, &response, &common, 2) != rows[i].is_file, "row %zu", i);
+        cr_expect(batch_add(batch, &response, &common, 2) != is_full, "row %zu", i);
         free(batch);
     }
 }
@@ -149,7 +155,7 @@ Test(batch, limits_of_count_and_bytes)
     } rows[] = {
         {0, BATCH_RESPONSES_MAX},
         {1, BATCH_RESPONSES_MAX},
-        {BODY_IN_BATCH_BYTES_MAX, BATCH_BODY_BYTES / BODY_IN_BATCH_BYTES_MAX},
+        {SENDFILE_BYTES_LEAST / 2, 2 * BATCH_BODY_BYTES / SENDFILE_BYTES_LEAST},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct batch *batch = new_batch();

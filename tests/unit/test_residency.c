@@ -1,5 +1,6 @@
 /* What a worker knows of the page cache (server/net/residency.c): forgotten blocks are seen, found
- * ones are trusted for a while, the end of the file counts as there. */
+ * ones are trusted for a while, the end of the file counts as there; as mincore() tells it,
+ * and as reading without waiting does. */
 #include "net/residency.h"
 
 #include <criterion/criterion.h>
@@ -16,7 +17,7 @@ struct fixture {
     struct residency residency;
 };
 
-static void fixture_init(struct fixture *fixture)
+static void fixture_init(struct fixture *fixture, bool is_told)
 {
     static char bytes[FILE_BYTES];
     *fixture = (struct fixture){.path = "residency-XXXXXX"}; /* on a disk; /tmp may be memory */
@@ -24,6 +25,7 @@ static void fixture_init(struct fixture *fixture)
     cr_assert(fd >= 0 && write(fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes);
     cr_assert(fsync(fd) == 0);
     fixture->archive.fd = fd;
+    fixture->archive.is_residency_told = is_told;
     fixture->archive.map_bytes = FILE_BYTES;
     fixture->archive.map = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
     cr_assert(fixture->archive.map != MAP_FAILED);
@@ -64,19 +66,25 @@ static void read_bytes(const struct fixture *fixture, uint64_t offset, size_t co
     free(bytes);
 }
 
-Test(residency, what_was_written_is_there)
+static void check_what_was_written_is_there(bool is_told)
 {
     struct fixture fixture;
-    fixture_init(&fixture);
+    fixture_init(&fixture, is_told);
     cr_expect(prefix(&fixture, 0, FILE_BYTES) == FILE_BYTES);
     cr_expect(prefix(&fixture, 5, 0) == 0);
     fixture_fini(&fixture);
 }
 
-Test(residency, the_prefix_ends_where_a_block_is_missing)
+Test(residency, what_was_written_is_there)
+{
+    check_what_was_written_is_there(true);
+    check_what_was_written_is_there(false);
+}
+
+static void check_the_prefix_ends_where_a_block_is_missing(bool is_told)
 {
     struct fixture fixture;
-    fixture_init(&fixture);
+    fixture_init(&fixture, is_told);
     forget(&fixture);
     (void)posix_fadvise(fixture.archive.fd, 0, 0,
                         POSIX_FADV_RANDOM); /* no more than is asked for */
@@ -88,10 +96,16 @@ Test(residency, the_prefix_ends_where_a_block_is_missing)
     fixture_fini(&fixture);
 }
 
-Test(residency, what_was_found_is_trusted_for_a_while)
+Test(residency, the_prefix_ends_where_a_block_is_missing)
+{
+    check_the_prefix_ends_where_a_block_is_missing(true);
+    check_the_prefix_ends_where_a_block_is_missing(false);
+}
+
+static void check_what_was_found_is_trusted_for_a_while(bool is_told)
 {
     struct fixture fixture;
-    fixture_init(&fixture);
+    fixture_init(&fixture, is_told);
     cr_assert(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK);
     forget(&fixture);
     cr_expect(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK, "not asked again at once");
@@ -101,11 +115,38 @@ Test(residency, what_was_found_is_trusted_for_a_while)
     fixture_fini(&fixture);
 }
 
-/* Who sends finds out that they are not there; waiting for a disk would not bring them. */
-Test(residency, bytes_behind_the_end_count_as_there)
+Test(residency, what_was_found_is_trusted_for_a_while)
+{
+    check_what_was_found_is_trusted_for_a_while(true);
+    check_what_was_found_is_trusted_for_a_while(false);
+}
+
+static void check_what_does_not_come_by_reading(bool is_told)
 {
     struct fixture fixture;
-    fixture_init(&fixture);
+    fixture_init(&fixture, is_told);
+    forget(&fixture);
+    cr_assert(prefix(&fixture, 7 * BLOCK, BLOCK) == 0);
+    forget(&fixture);
+    residency_was_read(&fixture.residency, &fixture.archive, 7 * BLOCK, 2 * BLOCK);
+    cr_expect(prefix(&fixture, 7 * BLOCK, 2 * BLOCK) == 2 * BLOCK, "it is not asked about again");
+    forget(&fixture);
+    residency_set_time(&fixture.residency, 2 * PERIOD_MS);
+    cr_expect(prefix(&fixture, 7 * BLOCK, 2 * BLOCK) == 0);
+    fixture_fini(&fixture);
+}
+
+Test(residency, what_does_not_come_by_reading)
+{
+    check_what_does_not_come_by_reading(true);
+    check_what_does_not_come_by_reading(false);
+}
+
+/* Who sends finds out that they are not there; waiting for a disk would not bring them. */
+static void check_bytes_behind_the_end_count_as_there(bool is_told)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, is_told);
     cr_expect(prefix(&fixture, FILE_BYTES - 1, 100) == 100);
     cr_expect(prefix(&fixture, 20 * BLOCK, BLOCK) == BLOCK);
     cr_assert(ftruncate(fixture.archive.fd, BLOCK) == 0);
@@ -113,13 +154,25 @@ Test(residency, bytes_behind_the_end_count_as_there)
     fixture_fini(&fixture);
 }
 
-Test(residency, without_a_table_everything_is_there)
+Test(residency, bytes_behind_the_end_count_as_there)
+{
+    check_bytes_behind_the_end_count_as_there(true);
+    check_bytes_behind_the_end_count_as_there(false);
+}
+
+static void check_without_a_table_everything_is_there(bool is_told)
 {
     struct fixture fixture;
-    fixture_init(&fixture);
+    fixture_init(&fixture, is_told);
     forget(&fixture);
     struct residency none = {0};
     cr_expect(residency_prefix(&none, &fixture.archive, 0, FILE_BYTES) == FILE_BYTES);
     residency_fini(&none);
     fixture_fini(&fixture);
+}
+
+Test(residency, without_a_table_everything_is_there)
+{
+    check_without_a_table_everything_is_there(true);
+    check_without_a_table_everything_is_there(false);
 }

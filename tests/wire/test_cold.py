@@ -16,7 +16,7 @@ SMALL = b"<!doctype html><title>warm</title>\n"
 SIZES = (1, 4096, 65536, 100_000, 131_072, 131_073, 600_000, 3_000_000)
 FILES = {f"{size}.bin": cairn.noise(size, f"cold {size}") for size in SIZES}
 PROBE = cairn.noise(500_000, "probe")
-WAIT_MS = 400  # how long each read of a disk takes, where a test makes it slow
+WAIT_MS = 200  # how long each read of a disk takes, where a test makes it slow
 
 
 def evict(path):
@@ -70,14 +70,42 @@ class TestBytes(Cold):
         self.check_all(server)
         self.assertEqual(self.reads(server), 0)
 
-    def test_without_reads_that_do_not_wait(self):
-        """Where preadv2() knows no RWF_NOWAIT, mincore() is asked."""
+    def serve_a_stranger(self, *strace_options):
+        """The server neither owns the archive nor may write it, as far as it can see: mincore()
+        would tell it nothing."""
+        trace = self.folder / "trace"
         server = self.serve(bin_folder=cairn.plain_bin(),
-                            wrapper=(cairn.strace(), "-f", "-o", "/dev/null", "-e", "trace=preadv2",
-                                     "-e", "inject=preadv2:error=EOPNOTSUPP"))
+                            wrapper=(cairn.strace(), "-f", "-o", trace, "-e",
+                                     "trace=geteuid,faccessat2,preadv2,mincore", "-e",
+                                     "inject=geteuid:retval=12345", "-e",
+                                     "inject=faccessat2:error=EACCES", *strace_options))
+        return server, trace
+
+    def test_an_archive_of_somebody_else(self):
+        server, trace = self.serve_a_stranger()
         self.check_all(server)
-        evict(self.archive)
         self.evict(server)
+        text = trace.read_text(errors="replace")
+        self.assertIn("preadv2(", text)
+        self.assertNotIn("mincore(", text)
+
+    def test_a_file_system_that_cannot_tell(self):
+        """Nobody knows what is in memory: it is served all the same."""
+        server, _ = self.serve_a_stranger("-e", "inject=preadv2:error=EOPNOTSUPP")
+        self.check_all(server)
+        self.assertEqual(self.reads(server), 0)
+
+    def test_what_was_read_stays(self):
+        """A body is read once, however little of its block it is."""
+        server = self.serve()
+        self.evict(server)
+        for name in ("1.bin", "4096.bin", "100000.bin"):
+            evict(self.archive)
+            self.assertEqual(server.get(f"/{name}").body, FILES[name])
+            before = self.reads(server)
+            for _ in range(10):
+                self.assertEqual(server.get(f"/{name}").body, FILES[name])
+            self.assertEqual(self.reads(server), before, name)
 
     def test_ranges(self):
         server = self.serve()
