@@ -82,39 +82,21 @@ static enum http_method method_of(struct slice name)
     return METHOD_UNKNOWN;
 }
 
-/* What may stand in a reg-name besides letters, digits and %HH (RFC 3986 §3.2.2). */
-static bool is_reg_name_mark(char byte)
-{
-    switch (byte) {
-    case '.':
-    case '-':
-    case '_':
-    case '~':
-    case '!':
-    case '$':
-    case '&':
-    case '\'':
-    case '(':
-    case ')':
-    case '*':
-    case '+':
-    case ',':
-    case ';':
-    case '=':
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool is_hex(char byte)
 {
     return (unsigned char)(byte - '0') < 10 || (unsigned char)((byte | 0x20) - 'a') < 6;
 }
 
-static bool is_alphanumeric(char byte)
+/* Letters, digits and the marks that may stand in a reg-name as they are (RFC 3986 §3.2.2): a bit
+ * for each byte below 0x80. */
+static bool is_reg_name_byte(char byte)
 {
-    return (unsigned char)((byte | 0x20) - 'a') < 26 || (unsigned char)(byte - '0') < 10;
+    static const uint64_t allowed[2] = {
+        /* ! $ & ' ( ) * + , - . 0-9 ; = */ UINT64_C(0x2bff7fd200000000),
+        /* A-Z _ a-z ~ */ UINT64_C(0x47fffffe87fffffe),
+    };
+    unsigned char at = (unsigned char)byte;
+    return at < 0x80 && (allowed[at >> 6] >> (at & 63) & 1) != 0;
 }
 
 /* A name or an IPv4 address; the length of it. SIZE_MAX: a '%' that encodes nothing. */
@@ -128,7 +110,7 @@ static size_t reg_name_bytes(struct slice text)
                 return SIZE_MAX;
             }
             i += 3;
-        } else if (is_alphanumeric(byte) || is_reg_name_mark(byte)) {
+        } else if (is_reg_name_byte(byte)) {
             i++;
         } else {
             break;

@@ -250,6 +250,16 @@ static enum write_result trim_to_warm(struct turn *turn, struct conn *conn)
     return WRITE_DONE;
 }
 
+/* One piece needs no list of pieces, which the system would have to copy and check. */
+static ssize_t send_pieces(struct turn *turn, const struct conn *conn, int flags)
+{
+    struct batch *batch = &turn->batch;
+    struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
+    return message.msg_iovlen == 1
+               ? send(conn->fd, batch->pieces[0].iov_base, batch->pieces[0].iov_len, flags)
+               : sendmsg(conn->fd, &message, flags);
+}
+
 enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *out_input_bytes)
 {
     struct batch *batch = &turn->batch;
@@ -258,10 +268,9 @@ enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *ou
     }
     const struct batch_response *last = &batch->responses[batch->response_count - 1];
     bool has_rest = last->file_bytes > 0 || last->parts != NULL;
-    struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch_pieces(batch)};
     /* what follows, a body or the connection's end, leaves in the same packet */
     int more = has_rest || turn->ends_plainly ? MSG_MORE : 0;
-    ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
+    ssize_t sent = send_pieces(turn, conn, MSG_NOSIGNAL | MSG_DONTWAIT | more);
     if (sent < 0 && errno == EFAULT) {
         note_lost_bodies(batch);
         return WRITE_FAILED;
