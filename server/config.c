@@ -32,6 +32,10 @@ static const char help[] =
     "  --listen ADDRESS      HOST:PORT, [IPV6]:PORT, :PORT (all addresses), PORT or unix:PATH;\n"
     "                        repeatable; port 0 lets the system choose\n"
     "                        (CAIRN_LISTEN; 127.0.0.1:8080, or PORT for the port alone)\n"
+    "  --defer-accept        take a connection when its first bytes are there (TCP_DEFER_ACCEPT): "
+    "less\n"
+    "                        work for each, but those that send nothing are not seen, counted or\n"
+    "                        limited (CAIRN_DEFER_ACCEPT=1)\n"
     "  --socket-mode MODE    of Unix sockets that are listened on, in octal (CAIRN_SOCKET_MODE; "
     "660)\n"
     "  --control PATH        take commands there too: a FIFO if PATH is one, else a Unix socket "
@@ -267,6 +271,7 @@ static int read_environment(struct config *config, struct error *error)
                             error);
     }
     config->is_preloading |= is_on("CAIRN_PRELOAD");
+    config->is_deferring |= is_on("CAIRN_DEFER_ACCEPT");
     if (status == 0 && config->retain == 0) {
         status = add_number("CAIRN_RETAIN", 1, RETAIN_MAX, &config->retain, error);
     }
@@ -299,6 +304,9 @@ static int read_flag(struct config *config, int letter, struct error *error)
         config->has_disk_readers = true;
         return parse_number("--disk-readers", optarg, 0, DISK_READERS_MAX,
                             &config->disk_reader_count, error);
+    case 'e':
+        config->is_deferring = true;
+        return 0;
     case 'P':
         config->is_preloading = true;
         return 0;
@@ -368,6 +376,7 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"workers", required_argument, NULL, 'w'},
         {"disk-readers", required_argument, NULL, 'D'},
         {"preload", no_argument, NULL, 'P'},
+        {"defer-accept", no_argument, NULL, 'e'},
         {"retain", required_argument, NULL, 'r'},
         {"retain-for", required_argument, NULL, 'R'},
         {"socket-mode", required_argument, NULL, 'm'},
@@ -439,6 +448,7 @@ static void set_defaults(struct config *config)
         added_fields_secure(&config->added_fields);
     }
     for (size_t i = 0; i < config->listener_count; i++) {
+        config->listeners[i].is_deferred = config->is_deferring;
         config->listeners[i].socket_mode =
             (mode_t)(config->socket_mode > 0 ? config->socket_mode : SOCKET_MODE_DEFAULT);
     }

@@ -18,6 +18,7 @@ struct config {
     size_t worker_count;
     size_t disk_reader_count;
     bool has_disk_readers;        /* somebody said how many */
+    bool is_deferring;            /* connections are taken when they have sent something */
     bool is_preloading;           /* archives are read before they are served */
     size_t retain;                /* releases kept of a site */
     uint64_t retain_for_s;        /* how long, after another one came on top; 0: for good */

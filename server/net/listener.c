@@ -164,6 +164,8 @@ static int bind_socket(const struct listen_address *address, bool is_shared)
     /* accepted sockets inherit it: a response leaves when it is written, not when the last one is
      * acknowledged */
     failed = failed || set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) != 0;
+    failed =
+        failed || (address->is_deferred && set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1) != 0);
     failed = failed || bind(fd, (const struct sockaddr *)&address->socket_address,
                             address->socket_address_bytes) != 0;
     if (failed) {

@@ -13,7 +13,10 @@ struct listen_address {
     struct sockaddr_storage socket_address;
     socklen_t socket_address_bytes;
     bool is_dual_stack; /* ":80": all addresses, IPv6 and IPv4 */
-    mode_t socket_mode; /* of a Unix socket; set by the caller before listen_open() */
+    /* set by the caller before listen_open(): */
+    mode_t socket_mode; /* of a Unix socket */
+    bool is_deferred;   /* connections come when their first bytes are there (tcp(7),
+                           TCP_DEFER_ACCEPT); of no meaning for a Unix socket */
 };
 
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses), "8080" (the port, on

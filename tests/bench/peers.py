@@ -134,7 +134,7 @@ class Server:
 
 def start_cairn(binaries, archive, options=(), name="cairn"):
     return Server(name, [binaries / "cairn-serve", "--listen", "127.0.0.1:0", "--workers", "1",
-                            *options, archive.with_suffix(".idx")])
+                            "--defer-accept", *options, archive.with_suffix(".idx")])
 
 
 def start_peer(name, tree, folder, extra=""):

@@ -61,6 +61,20 @@ class TestAddresses(Listeners):
                 self.assertTrue(over_unix(path, request("/")).endswith(PAGE))
         self.assertFalse(path.exists(), "it is removed at the end")
 
+    def test_deferred(self):
+        """A connection without bytes is not seen; with them it is answered as any other."""
+        for options, env, seen in ((("--defer-accept",), {}, 1), ((), {"CAIRN_DEFER_ACCEPT": "1"}, 1),
+                                   ((), {}, 2)):
+            with Server(self.index, options=options, env=env, workers=1) as server:
+                with server.client() as silent, server.client() as client:
+                    self.assertEqual(client.get("/").body, PAGE)
+                    self.assertIn(f" accepted={seen} ", server.command("status"))
+                    self.assertEqual(silent.get("/").body, PAGE)
+                    self.assertIn(" accepted=2 ", server.command("status"))
+        path = self.folder / "deferred.sock"
+        with Server(self.index, listen=(f"unix:{path}",), options=("--defer-accept",)):
+            self.assertTrue(over_unix(path, request("/")).endswith(PAGE))
+
     def test_unix_socket_mode(self):
         for options, env, mode in (((), {}, 0o660), (("--socket-mode", "600"), {}, 0o600),
                                    (("--socket-mode", "0666"), {"CAIRN_SOCKET_MODE": "600"}, 0o666),
