@@ -107,6 +107,9 @@ enum {
     /* What is read from a disk at once for a connection that waits for it. */
     DISK_READ_BYTES_MAX = 512 * 1024,
 
+    /* How often a connection waits for a disk before it sends what it can get. */
+    DISK_WAITS_MAX = 4,
+
     /* What one connection may send before the others of its worker get their turn. */
     TURN_BODY_BYTES_MAX = 4 << 20,
 

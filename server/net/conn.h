@@ -52,7 +52,7 @@ struct conn {
     bool is_body_read : 1; /* of the request that the kept input begins with */
     bool wants_proxy : 1;  /* its first bytes have to say who the client is */
     bool is_watched : 1;   /* epoll knows it */
-    bool has_read : 1;     /* what it waited for was read: it goes on without asking again */
+    uint8_t waits : 3;     /* for a disk, one after the other, without a byte sent between them */
     int fd;
     uint32_t events;       /* what epoll watches it for */
     uint32_t requests;     /* answered */

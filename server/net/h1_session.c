@@ -497,7 +497,6 @@ static void go_on_writing(struct turn *turn, struct conn *conn)
 void h1_session_read(struct turn *turn, struct conn *conn)
 {
     conn->read = NULL;
-    conn->has_read = true;
     go_on_writing(turn, conn);
 }
 

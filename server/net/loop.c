@@ -198,7 +198,6 @@ static void take_disk_reads(struct loop *loop)
     struct disk_read *read = disk_mailbox_take(&loop->turn.mailbox);
     while (read != NULL) {
         struct disk_read *next = read->next;
-        residency_was_read(&loop->turn.residency, read->site->archive, read->offset, read->bytes);
         if (read->conn != NULL) {
             h1_session_read(&loop->turn, read->conn);
         }

@@ -8,7 +8,14 @@
 enum {
     BLOCK_BYTES = RESIDENCY_BLOCK_BYTES,
     SLOT_BITS = 15, /* 2 GiB of blocks, 512 KiB of address space, used as far as it is written to */
-    PERIOD_BITS = 11, /* 2 s: a block is asked about again after one to two of them */
+    PERIOD_BITS = 6, /* 64 ms */
+    /* How many periods an answer counts, besides the one in which it was got. For large pieces few:
+     * they are what pushes each other out of memory, and asking costs little beside sending them.
+     * Asking by reading costs twenty times as much as asking by the mapping. */
+    PERIODS_LARGE = 1,
+    PERIODS_SMALL = 7,
+    PERIODS_READ = 60,
+    LARGE_BYTES = BLOCK_BYTES,
     PAGE_BYTES_LEAST = 4096,
 };
 
@@ -16,7 +23,7 @@ static const size_t slots_bytes = sizeof(struct residency_slot) << SLOT_BITS;
 
 bool residency_init(struct residency *residency)
 {
-    *residency = (struct residency){.period = 2};
+    *residency = (struct residency){.period = PERIODS_READ + 1};
     void *memory = mmap(NULL, slots_bytes + BLOCK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
@@ -37,7 +44,7 @@ void residency_fini(struct residency *residency)
 
 void residency_set_time(struct residency *residency, int64_t now_ms)
 {
-    residency->period = ((uint64_t)now_ms >> PERIOD_BITS) + 2; /* 0 is never, nor just before now */
+    residency->period = ((uint64_t)now_ms >> PERIOD_BITS) + PERIODS_READ + 1; /* 0 is never */
 }
 
 /* The archive by its UUID, which is random: two that meet in a key would only be read too late. */
@@ -98,11 +105,14 @@ uint64_t residency_prefix(struct residency *residency, const struct archive *arc
     if (residency->slots == NULL || bytes == 0) {
         return bytes;
     }
+    uint64_t periods = !archive->is_residency_told ? PERIODS_READ
+                       : bytes > LARGE_BYTES       ? PERIODS_LARGE
+                                                   : PERIODS_SMALL;
     uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
     for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
         uint64_t key = key_of(archive, block);
         struct residency_slot *slot = slot_of(residency, key);
-        if (slot->key == key && slot->period + 1 >= residency->period) {
+        if (slot->key == key && slot->period + periods >= residency->period) {
             continue;
         }
         if (!is_block_resident(residency, archive, block)) {
@@ -112,19 +122,4 @@ uint64_t residency_prefix(struct residency *residency, const struct archive *arc
         *slot = (struct residency_slot){key, residency->period};
     }
     return bytes;
-}
-
-void residency_was_read(struct residency *residency, const struct archive *archive, uint64_t offset,
-                        uint64_t bytes)
-{
-    if (residency->slots == NULL || bytes == 0) {
-        return;
-    }
-    uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
-    for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
-        if (!is_block_resident(residency, archive, block)) {
-            uint64_t key = key_of(archive, block);
-            *slot_of(residency, key) = (struct residency_slot){key, residency->period};
-        }
-    }
 }

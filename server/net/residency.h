@@ -34,9 +34,4 @@ void residency_set_time(struct residency *residency, int64_t now_ms);
 uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
                           uint64_t offset, uint64_t bytes);
 
-/* These have just been read. What is not in the page cache all the same (holes of a file in memory,
- * sectors that cannot be read) will not come by reading: it is not asked about for a while. */
-void residency_was_read(struct residency *residency, const struct archive *archive, uint64_t offset,
-                        uint64_t bytes);
-
 #endif

@@ -56,21 +56,20 @@ static enum write_result read_from_disk(struct turn *turn, struct conn *conn, st
         .conn = conn,
     };
     conn->read = read;
+    conn->waits++;
     turn_count(&turn->counters.disk_reads, 1);
     disk_readers_submit(turn->disk_readers, read);
     return WRITE_COLD;
 }
 
-/* How many of the bytes can be sent without waiting for a disk: all that the connection has waited
- * for already, whatever became of them since, so that it gets on. */
-static uint64_t warm_bytes(struct turn *turn, struct conn *conn, const struct site *site,
-                           uint64_t offset, uint64_t bytes)
+/* How many of the bytes can be sent without waiting for a disk. `least` of them if the connection
+ * has waited several times in vain, because memory is so short that they go before they are sent,
+ * or because they cannot be read: so that it gets on. */
+static uint64_t warm_bytes(struct turn *turn, const struct conn *conn, const struct site *site,
+                           uint64_t offset, uint64_t bytes, uint64_t least)
 {
-    if (conn->has_read) {
-        conn->has_read = false;
-        return bytes;
-    }
-    return residency_prefix(&turn->residency, site->archive, offset, bytes);
+    uint64_t warm = residency_prefix(&turn->residency, site->archive, offset, bytes);
+    return warm < least && conn->waits >= DISK_WAITS_MAX ? least : warm;
 }
 
 static enum write_result write_body(struct turn *turn, struct conn *conn)
@@ -83,10 +82,12 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
         off_t offset = (off_t)conn->body_offset;
         uint64_t next =
             conn->body_bytes < TURN_BODY_BYTES_MAX ? conn->body_bytes : TURN_BODY_BYTES_MAX;
-        size_t piece = (size_t)warm_bytes(turn, conn, conn->site, conn->body_offset, next);
+        uint64_t least = next < RESIDENCY_BLOCK_BYTES ? next : RESIDENCY_BLOCK_BYTES;
+        size_t piece = (size_t)warm_bytes(turn, conn, conn->site, conn->body_offset, next, least);
         if (piece == 0) {
             return read_from_disk(turn, conn, conn->site, conn->body_offset, conn->body_bytes);
         }
+        conn->waits = 0;
         ssize_t sent = sendfile(conn->fd, conn->site->archive->fd, &offset, piece);
         if (sent < 0 && errno == EIO) {
             note_lost_body(conn->site);
@@ -236,13 +237,15 @@ static enum write_result trim_to_warm(struct turn *turn, struct conn *conn)
     struct batch *batch = &turn->batch;
     for (size_t i = 0; i < batch->response_count; i++) {
         const struct batch_response *response = &batch->responses[i];
-        if (response->body_bytes > 0 &&
-            warm_bytes(turn, conn, response->site, response->body_offset, response->body_bytes) <
-                response->body_bytes) {
-            if (i == 0) {
-                return read_from_disk(turn, conn, response->site, response->body_offset,
-                                      response->body_bytes);
-            }
+        uint64_t warm = response->body_bytes == 0
+                            ? 0
+                            : warm_bytes(turn, conn, response->site, response->body_offset,
+                                         response->body_bytes, response->body_bytes);
+        if (warm < response->body_bytes && i == 0) {
+            return read_from_disk(turn, conn, response->site, response->body_offset + warm,
+                                  response->body_bytes - warm);
+        }
+        if (warm < response->body_bytes) {
             batch_trim(batch, i);
             turn->ends_plainly = false;
         }
@@ -266,6 +269,7 @@ enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *ou
     if (trim_to_warm(turn, conn) == WRITE_COLD) {
         return WRITE_COLD;
     }
+    conn->waits = 0;
     const struct batch_response *last = &batch->responses[batch->response_count - 1];
     bool has_rest = last->file_bytes > 0 || last->parts != NULL;
     /* what follows, a body or the connection's end, leaves in the same packet */

@@ -1,6 +1,8 @@
-"""The servers of the comparison: started on one processor, tuned for files, without a log."""
+"""The servers of the comparison: started on one processor, tuned for files, without a log.
+lighttpd serves no forms that lie beside a file: where one is asked for, it is left out."""
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,7 +16,7 @@ events {{ worker_connections 65536; use epoll; multi_accept on; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;
   keepalive_requests 1000000000; keepalive_timeout 600; reset_timedout_connection off;
-  open_file_cache max=40000 inactive=600s; open_file_cache_valid 600s; open_file_cache_errors on;
+  open_file_cache max={files} inactive=600s; open_file_cache_valid 600s; open_file_cache_errors on;
   gzip_static on; types {{ text/html html; application/octet-stream bin; }} {extra}
   client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
@@ -34,8 +36,7 @@ hosts:
         file.dir: {tree}
         file.send-compressed: ON
 """
-LIGHTTPD = """server.modules = ("mod_deflate")
-server.document-root = "{tree}"
+LIGHTTPD = """server.document-root = "{tree}"
 server.bind = "127.0.0.1"
 server.port = {port}
 server.event-handler = "linux-sysepoll"
@@ -46,9 +47,6 @@ server.max-connections = 8192
 server.max-keep-alive-requests = 65535
 server.max-keep-alive-idle = 600
 server.listen-backlog = 4096
-deflate.mimetypes = ("text/html")
-deflate.allowed-encodings = ("br", "gzip")
-deflate.cache-dir = "{folder}/deflate"
 mimetype.assign = (".html" => "text/html", ".bin" => "application/octet-stream")
 """
 CADDY = """{{
@@ -147,8 +145,9 @@ def start_peer(name, tree, folder, extra=""):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     path = folder / f"{name}.conf"
-    (folder / "deflate").mkdir(exist_ok=True)
-    path.write_text(config.format(folder=folder, tree=tree, port=port, extra=extra,
+    # a file that nginx keeps open takes a descriptor
+    files = min(40000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4)
+    path.write_text(config.format(folder=folder, tree=tree, port=port, extra=extra, files=files,
                                   user=os.environ.get("USER", "root")))
     words = [word.format(config=path, folder=folder) for word in command[1:]]
     home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "GOMAXPROCS": "1"}
