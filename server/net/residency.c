@@ -7,7 +7,7 @@
 
 enum {
     BLOCK_BYTES = RESIDENCY_BLOCK_BYTES,
-    SLOT_BITS = 15, /* 2 GiB of blocks, 512 KiB of address space, used as far as it is written to */
+    SLOT_BITS = 15,  /* 2 GiB of blocks */
     PERIOD_BITS = 6, /* 64 ms */
     /* How many periods an answer counts, besides the one in which it was got. For large pieces few:
      * they are what pushes each other out of memory, and asking costs little beside sending them.
@@ -44,20 +44,22 @@ void residency_fini(struct residency *residency)
 
 void residency_set_time(struct residency *residency, int64_t now_ms)
 {
-    residency->period = ((uint64_t)now_ms >> PERIOD_BITS) + PERIODS_READ + 1; /* 0 is never */
+    residency->period =
+        (uint32_t)((uint64_t)now_ms >> PERIOD_BITS) + PERIODS_READ + 1; /* 0 is never */
 }
 
-/* The archive by its UUID, which is random: two that meet in a key would only be read too late. */
+/* The blocks of all archives in one row: each archive begins where its UUID, which is random, says.
+ * Neighbours have neighbouring slots; two that meet in one would only be read too late. */
 static uint64_t key_of(const struct archive *archive, uint64_t block)
 {
-    uint64_t of_archive;
-    memcpy(&of_archive, archive->superblock.uuid, sizeof of_archive);
-    return of_archive ^ (block + 1) * 0x9e3779b97f4a7c15ULL;
+    uint64_t start;
+    memcpy(&start, archive->superblock.uuid, sizeof start);
+    return start + block;
 }
 
 static struct residency_slot *slot_of(const struct residency *residency, uint64_t key)
 {
-    return &residency->slots[(key * 0xd6e8feb86659fd93ULL) >> (64 - SLOT_BITS)];
+    return &residency->slots[key & ((1 << SLOT_BITS) - 1)];
 }
 
 /* By the mapping, which is quick. */
@@ -105,21 +107,22 @@ uint64_t residency_prefix(struct residency *residency, const struct archive *arc
     if (residency->slots == NULL || bytes == 0) {
         return bytes;
     }
-    uint64_t periods = !archive->is_residency_told ? PERIODS_READ
+    uint32_t periods = !archive->is_residency_told ? PERIODS_READ
                        : bytes > LARGE_BYTES       ? PERIODS_LARGE
                                                    : PERIODS_SMALL;
     uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
     for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
         uint64_t key = key_of(archive, block);
+        uint32_t tag = (uint32_t)(key >> SLOT_BITS);
         struct residency_slot *slot = slot_of(residency, key);
-        if (slot->key == key && slot->period + periods >= residency->period) {
+        if (slot->tag == tag && slot->period + periods >= residency->period) {
             continue;
         }
         if (!is_block_resident(residency, archive, block)) {
             uint64_t start = block * BLOCK_BYTES;
             return start <= offset ? 0 : start - offset;
         }
-        *slot = (struct residency_slot){key, residency->period};
+        *slot = (struct residency_slot){tag, residency->period};
     }
     return bytes;
 }

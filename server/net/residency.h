@@ -11,14 +11,14 @@
 enum { RESIDENCY_BLOCK_BYTES = 65536 }; /* below what the system reads ahead by itself */
 
 struct residency_slot {
-    uint64_t key;    /* which block of which archive */
-    uint64_t period; /* in which it was there; 0: never */
+    uint32_t tag;    /* which block of which archive */
+    uint32_t period; /* in which it was there; 0: never */
 };
 
 struct residency {
     struct residency_slot *slots; /* a direct-mapped table; NULL: everything is taken to be there */
     char *scratch;                /* a block, read to be thrown away */
-    uint64_t period;              /* now */
+    uint32_t period;              /* now */
 };
 
 /* False, and everything is taken to be there, if there is no memory for it. */
