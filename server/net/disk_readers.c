@@ -86,7 +86,8 @@ static void *run(void *argument)
 
 int disk_readers_new(size_t count, struct disk_readers **out_readers, struct error *error)
 {
-    struct disk_readers *readers = mem_zeroed(1, sizeof *readers + count * sizeof(pthread_t));
+    struct disk_readers *readers =
+        mem_aligned(64, sizeof *readers + count * sizeof(pthread_t)); /* a line of its own */
     pthread_mutex_init(&readers->mutex, NULL);
     pthread_cond_init(&readers->is_wanted, NULL);
     pthread_attr_t attributes;

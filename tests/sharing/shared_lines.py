@@ -196,7 +196,9 @@ def record(binaries, folder, indexes, traffic, options=()):
     switch.write_bytes(bytes(mmap.PAGESIZE))
     report.unlink(missing_ok=True)
     with open(switch, "r+b") as file, mmap.mmap(file.fileno(), mmap.PAGESIZE) as shared:
-        with cairn.Server(indexes[0], workers=2, bin_folder=binaries, options=options,
+        with cairn.Server(indexes[0], workers=2, bin_folder=binaries,
+                          # one thread that waits for disks: several share a queue as they start
+                          options=("--disk-readers", "1", *options),
                           env={"STORE_TRACE_SWITCH": str(switch),
                                "STORE_TRACE_REPORT": str(report)}) as server:
             server.load(indexes[1])
