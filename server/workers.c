@@ -160,10 +160,11 @@ void workers_free(struct workers *workers)
             pthread_join(workers->workers[i].thread, NULL);
         }
     }
-    disk_readers_free(workers->settings.disk_readers);
+    disk_readers_stop(workers->settings.disk_readers);
     for (size_t i = 0; i < workers->count; i++) {
         loop_free(workers->workers[i].loop);
     }
+    disk_readers_free(workers->settings.disk_readers);
     if (workers->ended_fd >= 0) {
         close(workers->ended_fd);
     }

@@ -166,7 +166,7 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
     site_unref(conn->site);
     conn->site = NULL;
     if (conn->read != NULL) {
-        conn->read->conn = NULL;
+        disk_read_abandon(conn->read);
         conn->read = NULL;
     }
     conn->newer = pool->closed;
@@ -176,7 +176,7 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
 
 bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)
 {
-    if (conn->events == events) {
+    if (conn->is_watched && conn->events == events) {
         return true;
     }
     struct epoll_event event = {.events = events, .data.ptr = conn};

@@ -53,6 +53,14 @@ static void deliver(struct disk_read *read)
     (void)!write(home->wake_fd, &one, sizeof one);
 }
 
+/* The mutex is the caller's. */
+static void unlink_read(struct disk_readers *readers, struct disk_read *read)
+{
+    *(read->previous == NULL ? &readers->oldest : &read->previous->next) = read->next;
+    *(read->next == NULL ? &readers->newest : &read->next->previous) = read->previous;
+    read->is_queued = false;
+}
+
 /* The next one to be read; NULL: there are no more to come. */
 static struct disk_read *take(struct disk_readers *readers)
 {
@@ -62,7 +70,7 @@ static struct disk_read *take(struct disk_readers *readers)
     }
     struct disk_read *read = readers->is_over ? NULL : readers->oldest;
     if (read != NULL) {
-        readers->oldest = read->next;
+        unlink_read(readers, read);
     }
     pthread_mutex_unlock(&readers->mutex);
     return read;
@@ -105,6 +113,7 @@ int disk_readers_new(size_t count, struct disk_readers **out_readers, struct err
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (status != 0) {
+        disk_readers_stop(readers);
         disk_readers_free(readers);
         return error_set(error, -status, "thread: %s", strerror(status));
     }
@@ -112,7 +121,7 @@ int disk_readers_new(size_t count, struct disk_readers **out_readers, struct err
     return 0;
 }
 
-void disk_readers_free(struct disk_readers *readers)
+void disk_readers_stop(struct disk_readers *readers)
 {
     if (readers == NULL) {
         return;
@@ -124,10 +133,18 @@ void disk_readers_free(struct disk_readers *readers)
     for (size_t i = 0; i < readers->count; i++) {
         pthread_join(readers->threads[i], NULL);
     }
+    readers->count = 0;
     while (readers->oldest != NULL) {
         struct disk_read *read = readers->oldest;
-        readers->oldest = read->next;
-        disk_read_free(read);
+        unlink_read(readers, read);
+        deliver(read);
+    }
+}
+
+void disk_readers_free(struct disk_readers *readers)
+{
+    if (readers == NULL) {
+        return;
     }
     pthread_mutex_destroy(&readers->mutex);
     pthread_cond_destroy(&readers->is_wanted);
@@ -136,12 +153,30 @@ void disk_readers_free(struct disk_readers *readers)
 
 void disk_readers_submit(struct disk_readers *readers, struct disk_read *read)
 {
+    read->readers = readers;
     read->next = NULL;
+    read->is_queued = true;
     pthread_mutex_lock(&readers->mutex);
-    *(readers->oldest == NULL ? &readers->oldest : &readers->newest->next) = read;
+    read->previous = readers->newest;
+    *(readers->newest == NULL ? &readers->oldest : &readers->newest->next) = read;
     readers->newest = read;
     pthread_cond_signal(&readers->is_wanted);
     pthread_mutex_unlock(&readers->mutex);
+}
+
+void disk_read_abandon(struct disk_read *read)
+{
+    struct disk_readers *readers = read->readers;
+    read->conn = NULL;
+    pthread_mutex_lock(&readers->mutex);
+    bool is_queued = read->is_queued;
+    if (is_queued) {
+        unlink_read(readers, read);
+    }
+    pthread_mutex_unlock(&readers->mutex);
+    if (is_queued) {
+        disk_read_free(read);
+    }
 }
 
 struct disk_read *disk_mailbox_take(struct disk_mailbox *mailbox)
@@ -150,6 +185,16 @@ struct disk_read *disk_mailbox_take(struct disk_mailbox *mailbox)
         return NULL;
     }
     return atomic_exchange_explicit(&mailbox->done, NULL, memory_order_acquire);
+}
+
+void disk_mailbox_drop(struct disk_mailbox *mailbox)
+{
+    struct disk_read *read = disk_mailbox_take(mailbox);
+    while (read != NULL) {
+        struct disk_read *next = read->next;
+        disk_read_free(read);
+        read = next;
+    }
 }
 
 void disk_read_free(struct disk_read *read)

@@ -15,6 +15,9 @@ struct conn;
  * reader's meanwhile, but for `conn`. */
 struct disk_read {
     struct disk_read *next;
+    struct disk_read *previous;   /* in the queue */
+    struct disk_readers *readers; /* set by disk_readers_submit() */
+    bool is_queued;               /* nobody has begun to read it */
     struct disk_mailbox *home;
     struct site *site; /* counted */
     uint64_t offset;
@@ -33,14 +36,25 @@ struct disk_mailbox {
 int disk_readers_new(size_t count, struct disk_readers **out_readers,
                      struct error *error) CAIRN_MUST_CHECK;
 
-/* Ends the threads; what they have not read is dropped. Before the mailboxes go. Takes NULL. */
+/* Ends the threads; what they have not read comes back as it is. Before the mailboxes go. Takes
+ * NULL. */
+void disk_readers_stop(struct disk_readers *readers);
+
+/* Stopped ones, after the last disk_read_abandon(). Takes NULL. */
 void disk_readers_free(struct disk_readers *readers);
 
 /* Takes the read over until it is in its mailbox. */
 void disk_readers_submit(struct disk_readers *readers, struct disk_read *read);
 
+/* The connection does not wait any more. A read that nobody has begun is taken out of the queue and
+ * freed, so that there are never more of them than connections. The worker's thread. */
+void disk_read_abandon(struct disk_read *read);
+
 /* All that is in the mailbox, linked, or NULL. The worker's thread. */
 struct disk_read *disk_mailbox_take(struct disk_mailbox *mailbox);
+
+/* Frees all that is in the mailbox, of which nobody waits for any. */
+void disk_mailbox_drop(struct disk_mailbox *mailbox);
 
 /* Gives back the site, and frees. */
 void disk_read_free(struct disk_read *read);

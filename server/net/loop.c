@@ -344,12 +344,7 @@ void loop_free(struct loop *loop)
         return;
     }
     conn_pool_fini(&loop->turn.conns);
-    struct disk_read *read = disk_mailbox_take(&loop->turn.mailbox);
-    while (read != NULL) {
-        struct disk_read *next = read->next;
-        disk_read_free(read);
-        read = next;
-    }
+    disk_mailbox_drop(&loop->turn.mailbox);
     residency_fini(&loop->turn.residency);
     access_log_fini(&loop->turn.log);
     close_listeners(loop);

@@ -20,7 +20,7 @@ struct loop_settings {
     struct address_list proxy_from;     /* peers that begin with a PROXY header */
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
     int access_log_fd;                  /* -1: there is no access log */
-    struct disk_readers *disk_readers;  /* NULL: none; freed before the loops */
+    struct disk_readers *disk_readers;  /* NULL: none; stopped before the loops are freed */
 };
 
 /* Takes over `listener_count` listening sockets. On failure they are closed. */

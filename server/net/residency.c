@@ -15,6 +15,7 @@ enum {
     PERIODS_LARGE = 1,
     PERIODS_SMALL = 7,
     PERIODS_READ = 60,
+    PERIODS_SHORT = 16, /* how long after a miss every block is asked about each time */
     LARGE_BYTES = BLOCK_BYTES,
     PAGE_BYTES_LEAST = 4096,
 };
@@ -101,24 +102,35 @@ static bool is_block_resident(const struct residency *residency, const struct ar
                : is_readable_block_resident(residency, archive, at);
 }
 
+/* How many periods ago a block of these may have been found to count as there; -1: not even now. */
+static int64_t trusted_periods(const struct residency *residency, const struct archive *archive,
+                               uint64_t bytes)
+{
+    bool is_short = residency->missed_period != 0 &&
+                    residency->missed_period + PERIODS_SHORT >= residency->period;
+    if (!archive->is_residency_told) {
+        return is_short ? PERIODS_SMALL : PERIODS_READ;
+    }
+    return is_short ? -1 : bytes > LARGE_BYTES ? PERIODS_LARGE : PERIODS_SMALL;
+}
+
 uint64_t residency_prefix(struct residency *residency, const struct archive *archive,
                           uint64_t offset, uint64_t bytes)
 {
     if (residency->slots == NULL || bytes == 0) {
         return bytes;
     }
-    uint32_t periods = !archive->is_residency_told ? PERIODS_READ
-                       : bytes > LARGE_BYTES       ? PERIODS_LARGE
-                                                   : PERIODS_SMALL;
+    int64_t oldest = residency->period - trusted_periods(residency, archive, bytes);
     uint64_t last = (offset + bytes - 1) / BLOCK_BYTES;
     for (uint64_t block = offset / BLOCK_BYTES; block <= last; block++) {
         uint64_t key = key_of(archive, block);
         uint32_t tag = (uint32_t)(key >> SLOT_BITS);
         struct residency_slot *slot = slot_of(residency, key);
-        if (slot->tag == tag && slot->period + periods >= residency->period) {
+        if (slot->tag == tag && slot->period >= oldest) {
             continue;
         }
         if (!is_block_resident(residency, archive, block)) {
+            residency->missed_period = residency->period;
             uint64_t start = block * BLOCK_BYTES;
             return start <= offset ? 0 : start - offset;
         }

@@ -1,8 +1,8 @@
 /* Which blocks of archives are in the page cache, as far as one worker knows: a block that was
- * found there lately is taken to be there still. Asking costs a system call for each block in some
- * seconds; what is asked too little is only slower, never wrong. What was just read from a disk is
- * asked about all the same: a system short of memory throws that away first. One per worker, one
- * thread. */
+ * found there lately, 64 ms to 4 s ago by its size and by what asking costs, is taken to be there
+ * still. Where blocks were missed in the last second, memory may be short, and what was found
+ * counts for nothing: the system throws away first what was just read. What is asked too little is
+ * only slower, never wrong. One per worker, one thread. */
 #ifndef CAIRN_NET_RESIDENCY_H
 #define CAIRN_NET_RESIDENCY_H
 
@@ -19,6 +19,7 @@ struct residency {
     struct residency_slot *slots; /* a direct-mapped table; NULL: everything is taken to be there */
     char *scratch;                /* a block, read to be thrown away */
     uint32_t period;              /* now */
+    uint32_t missed_period;       /* in which a block was not there, last; 0: never */
 };
 
 /* False, and everything is taken to be there, if there is no memory for it. */

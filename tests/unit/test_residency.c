@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, FILE_BYTES = 10 * BLOCK + 1000, PERIOD_MS = 64, PERIODS_MAX = 61 };
+enum { BLOCK = 65536, FILE_BYTES = 10 * BLOCK + 1000, PERIOD_MS = 64, PERIODS_MAX = 61, PERIODS_SHORT = 16 };
 
 struct fixture {
     char path[64];
@@ -119,6 +119,27 @@ Test(residency, what_was_found_is_trusted_for_a_while)
 {
     check_what_was_found_is_trusted_for_a_while(true);
     check_what_was_found_is_trusted_for_a_while(false);
+}
+
+/* Memory may be short then: what was found just now may be gone already. */
+Test(residency, after_a_miss_everything_is_asked_about_again)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, true);
+    cr_assert(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK);
+    forget(&fixture);
+    cr_assert(prefix(&fixture, 0, 3 * BLOCK) == 2 * BLOCK);
+    cr_expect(prefix(&fixture, 0, 2 * BLOCK) == 0);
+    read_bytes(&fixture, 0, 2 * BLOCK);
+    cr_expect(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK);
+    forget(&fixture);
+    cr_expect(prefix(&fixture, 0, 2 * BLOCK) == 0);
+    read_bytes(&fixture, 0, 2 * BLOCK);
+    residency_set_time(&fixture.residency, (1 + PERIODS_SHORT) * PERIOD_MS + 1);
+    cr_assert(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK);
+    forget(&fixture);
+    cr_expect(prefix(&fixture, 0, 2 * BLOCK) == 2 * BLOCK, "nothing was missed for a second");
+    fixture_fini(&fixture);
 }
 
 /* Who sends finds out that they are not there; waiting for a disk would not bring them. */

@@ -378,6 +378,14 @@ class Server:
     def address(self):
         return ("127.0.0.1", self.ports[0])
 
+    def accepts(self):
+        """Are new connections let in?"""
+        try:
+            self.client().close()
+        except (ConnectionRefusedError, ConnectionResetError):
+            return False
+        return True
+
     def client(self, **keywords):
         return Client(self.address, **keywords)
 

@@ -3,6 +3,8 @@ request does; and --preload, after which there are none."""
 import os
 import re
 import select
+import socket
+import struct
 import sys
 import threading
 import unittest
@@ -171,10 +173,10 @@ class TestBytes(Cold):
 
 
 class TestWaiting(Cold):
-    def serve_slowly(self, *options):
+    def serve_slowly(self, *options, trace="/dev/null", bin_folder=None, env=None):
         """The disk takes WAIT_MS for each piece: pread() is what the readers call."""
-        return self.serve(*options, bin_folder=cairn.plain_bin(),
-                          wrapper=(cairn.strace(), "-f", "-o", "/dev/null", "-e", "trace=pread64",
+        return self.serve(*options, bin_folder=bin_folder or cairn.plain_bin(), env=env,
+                          wrapper=(cairn.strace(), "-f", "-o", trace, "-e", "trace=pread64",
                                    "-e", f"inject=pread64:delay_enter={WAIT_MS * 1000}"))
 
     def is_silent(self, client):
@@ -224,6 +226,47 @@ class TestWaiting(Cold):
             self.assertTrue(reply.startswith("ok unload"), reply)
             self.assertIn(client.read_raw()[0][9:12], (b"200", b"404", b"421"))
 
+    def reset(self, client):
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+    def test_who_is_gone_is_not_read_for(self):
+        """Clients that ask and break off do not make those behind them wait."""
+        trace = self.folder / "trace"
+        server = self.serve_slowly("--disk-readers", "1", trace=trace)
+        self.evict(server)
+        reads = self.reads(server)
+        clients = [server.client() for _ in range(100)]
+        for client in clients:
+            client.send(request("/3000000.bin"))
+        wait_until(lambda: self.reads(server) >= reads + len(clients), "all of them wait")
+        for client in clients:
+            self.reset(client)
+        wait_until(lambda: " connections=0 " in server.command("status"), "all are gone")
+        before = trace.read_text(errors="replace").count("pread64(")
+        self.assertEqual(server.get("/65536.bin").body, FILES["65536.bin"])
+        after = trace.read_text(errors="replace").count("pread64(")
+        self.assertLess(after - before, 20)
+
+    def end_at_once(self, server):
+        """A second signal ends what the first one lets go on."""
+        server.signal(15)
+        wait_until(lambda: not server.accepts(), "it drains")
+        server.signal(15)
+        server.wait()
+
+    def test_the_end_while_many_wait(self):
+        """More than the readers have begun to read for."""
+        server = self.serve_slowly("--disk-readers", "1", bin_folder=cairn.BIN,
+                                   env={"ASAN_OPTIONS": "detect_leaks=0"})  # not while traced
+        self.evict(server)
+        reads = self.reads(server)
+        clients = [server.client() for _ in range(20)]
+        for client in clients:
+            client.send(request("/3000000.bin"))
+        wait_until(lambda: self.reads(server) >= reads + len(clients), "all of them wait")
+        self.end_at_once(server)
+
     def test_the_end_waits_for_the_disk(self):
         server = self.serve_slowly()
         with server.client() as client:
@@ -241,9 +284,7 @@ class TestWaiting(Cold):
         self.evict(server)
         for client in clients:
             client.send(request("/3000000.bin"))
-        server.signal(15)
-        server.signal(15)
-        server.wait()
+        self.end_at_once(server)
 
 
 class TestPreload(Cold):

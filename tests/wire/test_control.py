@@ -794,19 +794,12 @@ class TestSignals(Control):
         with self.slow_server() as server:
             client, _ = self.begin_download(server)
             server.signal(signal.SIGTERM)
-            cairn.wait_until(lambda: not self.accepts(server), "nobody new is let in")
+            cairn.wait_until(lambda: not server.accepts(), "nobody new is let in")
             started = time.monotonic()
             server.signal(signal.SIGTERM)
             server.wait()
             self.assertLess(time.monotonic() - started, 10)
             client.close()
-
-    def accepts(self, server):
-        try:
-            server.client().close()
-        except (ConnectionRefusedError, ConnectionResetError):
-            return False
-        return True
 
     def test_a_release_that_fell_off_still_finishes_its_download(self):
         index = self.pack_tree({"big": BIG, "index.html": "x"}, "slow")
