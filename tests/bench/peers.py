@@ -135,9 +135,9 @@ def start_cairn(binaries, archive, options=(), name="cairn"):
                             "--defer-accept", *options, archive.with_suffix(".idx")])
 
 
-def start_peer(name, tree, folder, extra=""):
-    """One of PEERS, or None if it is not installed."""
-    command, config = PEERS[name]
+def start_peer(name, tree, folder, extra="", table=None):
+    """One of PEERS, or of another table like it; None if it is not installed."""
+    command, config = (table or PEERS)[name]
     program = which(command[0], path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         return None

@@ -9,7 +9,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, FILE_BYTES = 10 * BLOCK + 1000, PERIOD_MS = 64, PERIODS_MAX = 61, PERIODS_SHORT = 16 };
+enum {
+    BLOCK = 65536,
+    FILE_BYTES = 10 * BLOCK + 1000,
+    PERIOD_MS = 64,
+    PERIODS_MAX = 61,
+    PERIODS_SHORT = 16
+};
 
 struct fixture {
     char path[64];

@@ -12,17 +12,16 @@ import os
 import re
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent / folder) for folder in (".", "../bench")]
 import cairn
+import peers
 import raw_requests
 
 QUIET_S = 0.4  # an answer that has not begun after this is none
@@ -64,46 +63,6 @@ http://:{port} {{
   }}
 }}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Peer:
-    """Another server on the same tree, as a child process."""
-
-    def __init__(self, name, command, config, folder, tree):
-        self.name = name
-        self.address = ("127.0.0.1", free_port())
-        path = folder / f"{name}.conf"
-        path.write_text(config.format(folder=folder, tree=tree, port=self.address[1],
-                                      user=os.environ.get("USER", "root")))
-        home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-        self.process = subprocess.Popen([word.format(config=path) for word in command], env=home,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        start_new_session=True)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(self.address).close()
-                return
-            except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    self.stop()
-                    raise SystemExit(f"{name} does not start") from None
-                time.sleep(0.05)
-
-    def stop(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
 
 
 PEERS = {
@@ -214,22 +173,23 @@ def main():
             if shutil.which(command[0]):
                 subprocess.run([*command, tree / "page.html"], check=True)
                 os.utime(tree / f"page.html.{coding}", (raw_requests.MODIFIED_S,) * 2)
-        peers = []
+        others = []
         try:
-            for name, (command, config) in PEERS.items():
-                if shutil.which(command[0]):
-                    peers.append(Peer(name, command, config, folder, tree))
+            for name in PEERS:
+                other = peers.start_peer(name, tree, folder, table=PEERS)
+                if other is not None:
+                    others.append(other)
                 else:
                     print(f"{name} is not installed: left out")
             with cairn.Server(index) as server:
-                compare(server.address, peers, show_all)
+                compare(server.address, others, show_all)
         finally:
-            for peer in peers:
-                peer.stop()
+            for other in others:
+                other.stop()
 
 
-def compare(address, peers, show_all):
-    columns = [("cairn", address)] + [(peer.name, peer.address) for peer in peers]
+def compare(address, others, show_all):
+    columns = [("cairn", address)] + [(each.name, ("127.0.0.1", each.port)) for each in others]
     with ThreadPoolExecutor(8) as pool:
         table = list(pool.map(lambda row: [cell(row, where) for _, where in columns],
                               raw_requests.ROWS))
