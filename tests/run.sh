@@ -40,10 +40,17 @@ export CAIRN_TSAN_BIN=$PWD/build/tsan/bin
 step "The README's first command, checked"
 examples/quickstart.sh --check
 
-step "All tests, with sanitizers"
-ctest --preset asan --no-tests=error --progress "$@"
+step "All tests, with address and undefined-behaviour sanitizers"
+ctest --preset asan --no-tests=error -j "$jobs" --progress "$@"
+skipped=$(grep -hE "skipped ['\"]|SKIPPED" build/asan/Testing/Temporary/LastTest.log | sort -u || true)
+
+if [ $# = 0 ]; then
+    step "What threads do together, with the thread sanitizer"
+    ctest --preset tsan --no-tests=error -j "$jobs" --progress \
+        -R '^wire_(cold|control|damage|handover|limits|listeners|push|stack)$'
+fi
 
 step "Skipped tests"
-grep -hE "skipped ['\"]|SKIPPED" build/asan/Testing/Temporary/LastTest.log | sort -u || echo "none"
+echo "${skipped:-none}"
 
 step "Done"
