@@ -3,12 +3,14 @@
 #include "common/mem.h"
 #include "net/unix_socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum channel_kind {
@@ -20,11 +22,14 @@ enum channel_kind {
 
 struct channel {
     enum channel_kind kind;
-    int in_fd;           /* -1: ended */
-    int out_fd;          /* -1: replies go to the log */
-    const char *path;    /* of a FIFO or listener */
-    struct reply unsent; /* what out_fd has not taken yet */
-    bool is_closing;     /* a client: once `unsent` is out */
+    int in_fd;            /* -1: ended */
+    int out_fd;           /* -1: replies go to the log */
+    const char *path;     /* of a FIFO or listener */
+    struct reply unsent;  /* what out_fd has not taken yet */
+    bool is_closing;      /* a client: once `unsent` is out */
+    int64_t heard_ms;     /* a client: when it came, or something of it */
+    size_t waiting_count; /* of bytes that were read, and are not carried out yet */
+    char waiting[CONTROL_READ_BYTES];
     struct line_reader reader;
 };
 
@@ -36,6 +41,13 @@ struct control {
     const char *const *paths; /* as they were given */
     size_t path_count;
 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static struct channel *add_channel(struct control *control, enum channel_kind kind, int in_fd,
                                    int out_fd)
@@ -132,13 +144,26 @@ static void finish_event(struct control *control, struct channel *channel, enum 
     free(reply.text);
 }
 
-static void take_input(struct control *control, struct channel *channel, struct slice input)
+/* Who does not take replies has no more commands carried out. */
+static bool is_full(const struct channel *channel)
 {
+    return channel->unsent.count > CONTROL_UNSENT_BYTES;
+}
+
+/* Carries out what was read, as long as its replies are taken: a few bytes may ask for many. */
+static void take_waiting(struct control *control, struct channel *channel)
+{
+    struct slice input = {channel->waiting, channel->waiting_count};
     struct slice line;
-    enum line_event event;
-    while ((event = line_reader_take(&channel->reader, &input, &line)) != LINE_MORE) {
-        finish_event(control, channel, event, line);
+    enum line_event event = LINE_READY;
+    while (event != LINE_MORE && !is_full(channel)) {
+        event = line_reader_take(&channel->reader, &input, &line);
+        if (event != LINE_MORE) {
+            finish_event(control, channel, event, line);
+        }
     }
+    memmove(channel->waiting, input.bytes, input.count);
+    channel->waiting_count = input.count;
 }
 
 static void end_input(struct control *control, struct channel *channel)
@@ -182,23 +207,40 @@ static void on_end(struct control *control, struct channel *channel)
 
 static void on_readable(struct control *control, struct channel *channel)
 {
-    char bytes[CONTROL_READ_BYTES];
-    ssize_t count = read(channel->in_fd, bytes, sizeof bytes);
+    assert(channel->waiting_count == 0);
+    ssize_t count = read(channel->in_fd, channel->waiting, sizeof channel->waiting);
     if (count > 0) {
-        take_input(control, channel, (struct slice){bytes, (size_t)count});
+        channel->heard_ms = now_ms();
+        channel->waiting_count = (size_t)count;
+        take_waiting(control, channel);
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
         /* EIO: a terminal that this process is not in the foreground of */
         on_end(control, channel);
     }
 }
 
-static size_t client_count(const struct control *control)
+/* The client that gives way to another one, if there are as many as there may be: the one that has
+ * been silent for longest. NULL: there is room. */
+static struct channel *client_to_shed(const struct control *control)
 {
+    struct channel *oldest = NULL;
     size_t count = 0;
     for (size_t i = 0; i < control->count; i++) {
-        count += control->channels[i]->kind == CHANNEL_CLIENT;
+        struct channel *channel = control->channels[i];
+        if (channel->kind == CHANNEL_CLIENT) {
+            count++;
+            oldest = oldest == NULL || channel->heard_ms < oldest->heard_ms ? channel : oldest;
+        }
     }
-    return count;
+    return count < CONTROL_CLIENTS_MAX ? NULL : oldest;
+}
+
+/* Until a client may give way; 0: now, or there is no need. */
+static int64_t shed_wait_ms(const struct control *control)
+{
+    const struct channel *oldest = client_to_shed(control);
+    int64_t left = oldest == NULL ? 0 : oldest->heard_ms + CONTROL_SILENT_MS - now_ms();
+    return left > 0 ? left : 0;
 }
 
 /* The socket's mode keeps others out; should somebody have changed it, the system still tells who
@@ -221,7 +263,13 @@ static void on_listener(struct control *control, const struct channel *channel)
     if (fd < 0) {
         return;
     }
+    struct channel *silent = client_to_shed(control);
+    if (silent != NULL) {
+        silent->unsent.count = 0;
+        silent->is_closing = true;
+    }
     struct channel *client = add_channel(control, CHANNEL_CLIENT, fd, fd);
+    client->heard_ms = now_ms();
     uid_t uid;
     if (!may_command(fd, &uid)) {
         reply_format(&client->unsent,
@@ -241,13 +289,20 @@ size_t control_poll_count(const struct control *control)
 
 static bool wants_input(const struct control *control, const struct channel *channel)
 {
-    if (channel->in_fd < 0 || channel->is_closing || channel->unsent.count > CONTROL_UNSENT_BYTES) {
-        return false; /* who does not take replies is not asked for more commands */
+    if (channel->in_fd < 0 || channel->is_closing || channel->waiting_count > 0 ||
+        is_full(channel)) {
+        return false;
     }
     if (channel->kind == CHANNEL_LISTENER) {
-        return client_count(control) < CONTROL_CLIENTS_MAX; /* the others wait in its queue */
+        return shed_wait_ms(control) == 0; /* the others wait in its queue */
     }
     return true;
+}
+
+int64_t control_wait_ms(const struct control *control)
+{
+    int64_t left = shed_wait_ms(control);
+    return left > 0 ? left : -1;
 }
 
 size_t control_poll_fds(struct control *control, struct pollfd *out_fds)
@@ -291,6 +346,9 @@ void control_turn(struct control *control, const struct pollfd *fds, size_t coun
             if (is_ready) {
                 write_unsent(channel);
             }
+        }
+        if (channel->waiting_count > 0 && !channel->is_closing) {
+            take_waiting(control, channel);
         }
     }
     drop_closed(control);

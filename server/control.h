@@ -41,6 +41,9 @@ size_t control_poll_count(const struct control *control);
 /* Fills in what to poll for; returns how many. */
 size_t control_poll_fds(struct control *control, struct pollfd *out_fds);
 
+/* Milliseconds until somebody who waits to be taken may be; -1: that comes with the others. */
+int64_t control_wait_ms(const struct control *control);
+
 /* Acts upon what poll() found, in the order in which control_poll_fds() gave it. */
 void control_turn(struct control *control, const struct pollfd *fds, size_t count);
 

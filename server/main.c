@@ -259,8 +259,14 @@ static void on_signal(struct server *server)
 
 enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_SUCCESSOR, POLL_FIXED };
 
-/* How long to wait for the next thing that comes by itself: the end of the drain, or a release that
- * is over its time. -1: there is none. */
+/* The shorter of two times, of which -1 is none. */
+static int64_t sooner_ms(int64_t one, int64_t other)
+{
+    return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
+/* How long to wait for the next thing that comes by itself: the end of the drain, a release that is
+ * over its time, or a client of the control socket that is. -1: there is none. */
 static int64_t wait_ms(struct server *server)
 {
     enum { LONGEST_MS = 3600000 };
@@ -273,7 +279,8 @@ static int64_t wait_ms(struct server *server)
     }
     int64_t expiry_s = loader_expire(&server->loader);
     int64_t left_s = expiry_s - time(NULL);
-    return expiry_s < 0 ? -1 : left_s > LONGEST_MS / 1000 ? LONGEST_MS : left_s * 1000;
+    int64_t left = expiry_s < 0 ? -1 : left_s > LONGEST_MS / 1000 ? LONGEST_MS : left_s * 1000;
+    return sooner_ms(left, control_wait_ms(server->control));
 }
 
 /* One wait and what came of it. */

@@ -142,8 +142,10 @@ enum {
     CONTROL_READ_BYTES = 4096,
     CONTROL_UNSENT_BYTES = 65536,
 
-    /* Clients of the control socket at a time. */
+    /* Clients of the control socket at a time; and how long one of them has been silent before it
+     * gives way to another. */
     CONTROL_CLIENTS_MAX = 64,
+    CONTROL_SILENT_MS = 5000,
 };
 
 #endif

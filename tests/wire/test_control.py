@@ -411,6 +411,38 @@ class TestSocket(Control):
             deaf.__exit__()
             self.assertEqual(server.command("list"), "ok list sites=1")
 
+    def test_replies_that_nobody_takes_are_not_made(self):
+        """800 commands arrive at once and ask for megabytes: one after the other, as they are read."""
+        hosts = ",".join(f"host-{number}.example.org" for number in range(500))
+        with Server(self.first, control=[self.path], bin_folder=cairn.plain_bin()) as server:
+            self.assertIn("ok load", server.command(f"load index {self.first} host={hosts}"))
+
+            def peak():
+                text = Path(f"/proc/{server.pid}/status").read_text()
+                return int(re.search(r"VmHWM:\s+(\d+) kB", text).group(1))
+            before = peak()
+            with ControlSocket(self.path) as deaf:
+                deaf.send("list\n" * 800)
+                for _ in range(10):
+                    server.command("list")
+                self.assertLess(peak() - before, 2000)
+                for _ in range(800):
+                    rows = deaf.read_reply()
+                    self.assertEqual((len(rows), rows[-1]), (3, "ok list sites=2"))
+            self.assertLess(peak() - before, 2000)
+
+    def test_clients_that_hang_give_way(self):
+        """As many as there may be say nothing: another one is served after a while, and the silent
+        one that came first is gone."""
+        with Server(self.first, control=[self.path]):
+            silent = [ControlSocket(self.path) for _ in range(64)]
+            with ControlSocket(self.path) as late:
+                self.assertEqual(late.command("list"), "ok list sites=1")
+            self.assertEqual(silent[0].socket.recv(1), b"")
+            self.assertEqual(silent[63].command("list"), "ok list sites=1")
+            for client in silent:
+                client.__exit__()
+
     def test_loads_from_everywhere_at_once(self):
         fifo = self.fifo()
         with Server(self.first, control=[self.path, fifo]) as server:
