@@ -123,8 +123,13 @@ enum {
     /* How long listeners rest when there is no descriptor for another connection and none idle. */
     ACCEPT_REST_MS = 100,
 
-    /* A connection in the middle of a request head is not given up for another one before this. */
+    /* A connection in the middle of a request is not given up for another one before this. */
     SHED_HEAD_MS = 1000,
+
+    /* The same for one that takes its answer slowly, and how many of them are looked at for one
+     * that is to be given up. */
+    SHED_WRITING_MS = 5000,
+    SHED_LOOKS_MAX = 64,
 
     /* linger_ms is granted this many times to a client that goes on sending. */
     LINGER_TURNS_MAX = 6,

@@ -78,12 +78,18 @@ void conn_set_state(struct conn_pool *pool, struct conn *conn, enum conn_state s
     }
 }
 
-bool conn_is_too_slow(const struct conn_pool *pool, const struct conn *conn)
+/* Has it moved less than body_rate asks for in so long a time? */
+static bool is_slower(const struct conn_pool *pool, const struct conn *conn, uint64_t ms)
 {
     uint64_t moved = conn->moved_bytes + conn->queued_bytes;
     uint32_t queued = conn->state == CONN_BODY ? 0 : queued_bytes(conn->fd);
-    uint64_t least = pool->limits->body_rate * pool->limits->rate_ms / 1000;
+    uint64_t least = pool->limits->body_rate * ms / 1000;
     return moved < queued + (least > 0 ? least : 1);
+}
+
+bool conn_is_too_slow(const struct conn_pool *pool, const struct conn *conn)
+{
+    return is_slower(pool, conn, pool->limits->rate_ms);
 }
 
 bool conn_is_moving(const struct conn *conn)
@@ -216,13 +222,37 @@ int64_t conn_next_expiry_ms(const struct conn_pool *pool)
     return least;
 }
 
+/* The first that its client takes too slowly, of those that have been at their answer for a while.
+ * The others are looked at again later: a window of their own begins, which also tells what was
+ * queued when it began. NULL: there is none. */
+static struct conn *slow_reader(struct conn_pool *pool)
+{
+    for (int i = 0; i < SHED_LOOKS_MAX; i++) {
+        struct conn *conn = pool->lists[CONN_WRITING].oldest;
+        int64_t ms = conn == NULL ? 0 : pool->now_ms - conn->since_ms;
+        if (ms < SHED_WRITING_MS) {
+            return NULL;
+        }
+        if (is_slower(pool, conn, (uint64_t)ms)) {
+            return conn;
+        }
+        conn_restart_window(pool, conn);
+    }
+    return NULL;
+}
+
 bool conn_shed(struct conn_pool *pool)
 {
     static const struct {
         enum conn_state state;
         int64_t least_ms;
     } order[] = {
-        {CONN_IDLE, 0}, {CONN_LINGERING, 0}, {CONN_NEW, SHED_HEAD_MS}, {CONN_HEAD, SHED_HEAD_MS}};
+        {CONN_IDLE, 0},
+        {CONN_LINGERING, 0},
+        {CONN_NEW, SHED_HEAD_MS},
+        {CONN_HEAD, SHED_HEAD_MS},
+        {CONN_BODY, SHED_HEAD_MS},
+    };
     for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
         struct conn *conn = pool->lists[order[i].state].oldest;
         if (conn != NULL && pool->now_ms - conn->since_ms >= order[i].least_ms) {
@@ -230,7 +260,11 @@ bool conn_shed(struct conn_pool *pool)
             return true;
         }
     }
-    return false;
+    struct conn *slow = slow_reader(pool);
+    if (slow != NULL) {
+        conn_close(pool, slow);
+    }
+    return slow != NULL;
 }
 
 void conn_close_drained(struct conn_pool *pool)

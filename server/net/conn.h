@@ -135,8 +135,8 @@ void conn_restart_window(struct conn_pool *pool, struct conn *conn);
 int64_t conn_next_expiry_ms(const struct conn_pool *pool);
 
 /* No descriptor, or no room, for another connection: closes the one that has been idle for longest,
- * else one that lingers, else one that has been at a request head for too long. False: there is
- * none to give up. */
+ * else one that lingers, else one that has been at a request for too long, else one that takes its
+ * answer more slowly than body_rate. False: there is none to give up. */
 bool conn_shed(struct conn_pool *pool);
 
 /* Draining, after a turn in which every request that was waiting has been read: connections that

@@ -633,7 +633,7 @@ Test(h1_session, how_a_connection_ends)
 }
 
 /* Who goes when there is no descriptor left: the idle, the lingering, then those that have been at
- * their head for too long; never one that is being served. */
+ * their request for too long. */
 Test(h1_session, shedding)
 {
     static const struct {
@@ -647,7 +647,8 @@ Test(h1_session, shedding)
         {"", SHED_HEAD_MS, true},
         {"GET", 0, false},
         {"GET", SHED_HEAD_MS, true},
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n", SHED_HEAD_MS, false},
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n", 0, false},
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n", SHED_HEAD_MS, true},
     };
     struct fixture fixture;
     fixture_init(&fixture);
@@ -658,6 +659,35 @@ Test(h1_session, shedding)
         cr_expect(conn_shed(&fixture.turn->conns) == rows[i].is_shed, "row %zu", i);
         cr_expect((fixture.conn->state == CONN_CLOSED) == rows[i].is_shed, "row %zu", i);
     }
+    fixture_fini(&fixture);
+}
+
+/* Then those that take less of their answer than body_rate; never one that takes more. */
+Test(h1_session, shedding_of_slow_readers)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.limits.body_rate = 1000;
+    open_connection(&fixture, false);
+    static const char request[] = "GET /big.bin HTTP/1.1\r\n" HOST "\r\n";
+    cr_assert(send(fixture.client, request, sizeof request - 1, 0) > 0);
+    h1_session_turn(fixture.turn, fixture.conn, EPOLLIN);
+    cr_assert(fixture.conn->state == CONN_WRITING, "the socket pair took all of it");
+    cr_expect(!conn_shed(&fixture.turn->conns), "it has only begun");
+    for (int window = 0; window < 4; window++) { /* the first only begins to measure */
+        fixture.turn->conns.now_ms += SHED_WRITING_MS;
+        cr_expect(!conn_shed(&fixture.turn->conns), "window %d", window);
+        cr_expect(!conn_shed(&fixture.turn->conns), "window %d, again", window);
+        for (int i = 0; i < 10; i++) {
+            read_some(&fixture, 10000);
+            h1_session_turn(fixture.turn, fixture.conn, EPOLLOUT);
+        }
+    }
+    fixture.turn->conns.now_ms += SHED_WRITING_MS;
+    cr_expect(!conn_shed(&fixture.turn->conns), "what it read before");
+    fixture.turn->conns.now_ms += SHED_WRITING_MS;
+    cr_expect(conn_shed(&fixture.turn->conns));
+    cr_expect(fixture.conn->state == CONN_CLOSED);
     fixture_fini(&fixture);
 }
 
