@@ -283,6 +283,10 @@ class Client:
         del self._buffer[:end + 4 + count]
         return head, body
 
+    def has_begun(self):
+        """Has a part of an answer come that is not read yet?"""
+        return len(self._buffer) > 0
+
     def read(self, method="GET"):
         return Response(*self.read_raw(method))
 
