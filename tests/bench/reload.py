@@ -108,7 +108,7 @@ class Board:
     ROOM = 1 << 20
 
     def __init__(self):
-        self.log = FORK.RawArray(ctypes.c_ubyte, self.ROOM)
+        self.log = FORK.RawArray(ctypes.c_uint32, self.ROOM)
         self.counts = FORK.RawArray(ctypes.c_ulong, 2)  # commanded, confirmed
 
     def commanded(self, release):
@@ -175,12 +175,12 @@ class Client:
             raise Unanswered("closed")
         return piece
 
-    def ask(self, name, tag=None):
-        """Sends a request; (status, fields) of its answer."""
+    def ask(self, name, tag=None, method="GET", more=""):
+        """Sends a request, with `more` field lines; (status, fields) of its answer."""
         condition = f"If-None-Match: {tag}\r\n" if tag else ""
         try:
-            self.socket.sendall(f"GET /{name} HTTP/1.1\r\nHost: a.example\r\n{condition}\r\n"
-                                .encode())
+            self.socket.sendall(f"{method} /{name} HTTP/1.1\r\nHost: a.example\r\n{condition}{more}"
+                                "\r\n".encode())
         except OSError as error:
             raise Unanswered(str(error)) from error
         while b"\r\n\r\n" not in self.buffer:
