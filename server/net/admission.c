@@ -7,8 +7,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
-/* Open addressing with linear probing; an entry is there as long as its count is not 0. */
+/* Open addressing with linear probing; an entry is there as long as its count is not 0. Clients
+ * choose their addresses, most of all behind a proxy or with a large IPv6 network: the hash has a
+ * seed that nobody knows, so that they cannot choose those that meet at one place. */
 struct address_count {
     struct ip_address address;
     uint32_t count;
@@ -21,6 +24,7 @@ struct admission {
     pthread_mutex_t mutex; /* of what follows: taken once when a connection opens, once at its end,
                               and only if there is a limit per address */
     struct address_count *table;
+    uint64_t seed;
     size_t capacity; /* a power of two */
     size_t used;
 };
@@ -28,6 +32,9 @@ struct admission {
 struct admission *admission_new(const struct limits *limits)
 {
     struct admission *admission = mem_aligned(64, sizeof *admission); /* a line of its own */
+    if (getrandom(&admission->seed, sizeof admission->seed, 0) != (ssize_t)sizeof admission->seed) {
+        abort(); /* Linux has had it since 3.17, and does not interrupt so few bytes */
+    }
     admission->most = limits->connections;
     admission->most_per_address = limits->address_connections;
     pthread_mutex_init(&admission->mutex, NULL);
@@ -56,10 +63,8 @@ static struct ip_address client_of(const struct ip_address *address)
 
 static size_t home_of(const struct admission *admission, const struct ip_address *client)
 {
-    struct hash128 hash = hash128(client->bytes, sizeof client->bytes);
-    size_t home;
-    memcpy(&home, hash.bytes, sizeof home);
-    return home & (admission->capacity - 1);
+    uint64_t hash = hash64(client->bytes, sizeof client->bytes, admission->seed);
+    return (size_t)hash & (admission->capacity - 1);
 }
 
 /* The client's entry, or the free one where it would go. */
@@ -181,4 +186,19 @@ void admission_leave(struct admission *admission, const struct ip_address *addre
     if (is_counted(admission, address)) {
         leave_address(admission, address);
     }
+}
+
+size_t admission_longest_search(struct admission *admission)
+{
+    size_t longest = 0;
+    pthread_mutex_lock(&admission->mutex);
+    for (size_t i = 0; i < admission->capacity; i++) {
+        if (admission->table[i].count > 0) {
+            size_t home = home_of(admission, &admission->table[i].address);
+            size_t looks = ((i - home) & (admission->capacity - 1)) + 1;
+            longest = looks > longest ? looks : longest;
+        }
+    }
+    pthread_mutex_unlock(&admission->mutex);
+    return longest;
 }

@@ -27,6 +27,10 @@ enum admission_result admission_enter(struct admission *admission,
 bool admission_move(struct admission *admission, const struct ip_address *from,
                     const struct ip_address *to);
 
+/* How many entries are looked at to find the address that is hardest to find: what shows that
+ * addresses cannot be chosen to make the others slow. */
+size_t admission_longest_search(struct admission *admission);
+
 /* The end of a connection that was admitted with this address. */
 void admission_leave(struct admission *admission, const struct ip_address *address);
 

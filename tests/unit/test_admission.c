@@ -2,6 +2,8 @@
  * simple model, and several threads at once. */
 #include "net/admission.h"
 
+#include "common/hash.h"
+
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -480,4 +482,55 @@ Test(admission, several_threads)
     }
     expect_room(crowd.admission, "unix", THREADS_LIMIT, ADMISSION_FULL);
     admission_free(crowd.admission);
+}
+
+/* ---- addresses that are chosen ---- */
+
+enum { CHOSEN = 3000, CHOSEN_CAPACITY = 8192, CHOSEN_HOMES = 512 };
+
+static uint64_t hash_by_64(const struct ip_address *address)
+{
+    return hash64(address->bytes, sizeof address->bytes, 0);
+}
+
+static uint64_t hash_by_128(const struct ip_address *address)
+{
+    struct hash128 hash = hash128(address->bytes, sizeof address->bytes);
+    uint64_t value;
+    memcpy(&value, hash.bytes, sizeof value);
+    return value;
+}
+
+/* The next address after `number` whose hash leads to the first places of a table. */
+static struct ip_address next_chosen(uint64_t (*hash)(const struct ip_address *), uint32_t *number)
+{
+    struct ip_address address = {{0x20, 0x01, 0x0d, 0xb8}};
+    do {
+        ++*number;
+        memcpy(address.bytes + 4, number, sizeof *number);
+    } while (hash(&address) % CHOSEN_CAPACITY >= CHOSEN_HOMES);
+    return address;
+}
+
+/* Whoever knows the function but not its seed cannot make one search long. */
+Test(admission, chosen_addresses_do_not_meet)
+{
+    static uint64_t (*const hashes[])(const struct ip_address *) = {hash_by_64, hash_by_128};
+    for (size_t i = 0; i < ARRAY_COUNT(hashes); i++) {
+        struct admission *admission = admission_of(0, 10);
+        uint32_t number = 0;
+        for (int count = 0; count < CHOSEN; count++) {
+            struct ip_address address = next_chosen(hashes[i], &number);
+            cr_assert(admission_enter(admission, &address) == ADMITTED);
+        }
+        size_t longest = admission_longest_search(admission);
+        cr_expect(longest > 0 && longest < 200, "hash %zu: %zu", i, longest);
+        number = 0;
+        for (int count = 0; count < CHOSEN; count++) {
+            struct ip_address address = next_chosen(hashes[i], &number);
+            admission_leave(admission, &address);
+        }
+        cr_expect(admission_longest_search(admission) == 0);
+        admission_free(admission);
+    }
 }
