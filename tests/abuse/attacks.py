@@ -18,6 +18,8 @@ from stage import BUFFER_BYTES, FILES, INPUT_BYTES, PARTS_BYTES, SITE_HEAD_BYTES
 
 ROUNDS = 5          # of what slow clients send, the bystander being served between two of them
 BETWEEN = 10        # its answers then
+SHORT_INPUT_BYTES = BUFFER_BYTES + 256  # a few lines, or requests behind the one that is answered
+READER_BYTES = SHORT_INPUT_BYTES + BUFFER_BYTES + SITE_HEAD_BYTES
 WRITING_BYTES = INPUT_BYTES + BUFFER_BYTES + SITE_HEAD_BYTES + PARTS_BYTES
 
 ATTACKS = []
@@ -79,14 +81,14 @@ def silent(stage, result):
     rounds(stage, result, crowd, lambda number: None)
 
 
-@attack("slow heads", kept_bytes=INPUT_BYTES)
+@attack("slow heads", kept_bytes=SHORT_INPUT_BYTES)
 def slow_heads(stage, result):
     crowd = open_crowd(stage, result)
     crowd.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n")
     rounds(stage, result, crowd, lambda number: crowd.send(b"X-%d: %d\r\n" % (number, number)))
 
 
-@attack("heads of 16 KiB without an end", kept_bytes=INPUT_BYTES, full_size=8000)
+@attack("heads of 16 KiB without an end", kept_bytes=BUFFER_BYTES + stages.HEAD_BYTES, full_size=8000)
 def long_heads(stage, result):
     crowd = open_crowd(stage, result)
     data = b"GET / HTTP/1.1\r\nHost: a.example\r\nX: " + b"y" * 16_000
@@ -94,7 +96,7 @@ def long_heads(stage, result):
     rounds(stage, result, crowd, lambda number: crowd.send(b"y"))
 
 
-@attack("slow bodies", kept_bytes=INPUT_BYTES)
+@attack("slow bodies", kept_bytes=SHORT_INPUT_BYTES)
 def slow_bodies(stage, result):
     crowd = open_crowd(stage, result)
     half = len(crowd.sockets) // 2
@@ -104,14 +106,14 @@ def slow_bodies(stage, result):
     rounds(stage, result, crowd, lambda number: crowd.send(b"x" * 10))
 
 
-@attack("slow readers", kept_bytes=WRITING_BYTES)
+@attack("slow readers", kept_bytes=READER_BYTES)
 def slow_readers(stage, result):
     crowd = open_crowd(stage, result, receive_buffer=2048)
     crowd.send(head("/big.bin") * 3)
     rounds(stage, result, crowd, lambda number: crowd.receive(8))
 
 
-@attack("slow ranges", kept_bytes=WRITING_BYTES)
+@attack("slow ranges", kept_bytes=READER_BYTES + PARTS_BYTES)
 def slow_ranges(stage, result):
     """Ranges that overlap, of which servers have made as many copies of the file."""
     crowd = open_crowd(stage, result, receive_buffer=2048)
@@ -120,7 +122,7 @@ def slow_ranges(stage, result):
     rounds(stage, result, crowd, lambda number: crowd.receive(8))
 
 
-BEYOND = {"descriptors": 200, "size": 400, "full_size": 2000}
+BEYOND = {"descriptors": 120, "size": 180, "full_size": 400}
 
 
 @attack("silent, more than there are descriptors", **BEYOND)
@@ -129,14 +131,14 @@ def silent_beyond(stage, result):
     rounds(stage, result, crowd, lambda number: None)
 
 
-@attack("slow bodies, more than there are descriptors", kept_bytes=INPUT_BYTES, **BEYOND)
+@attack("slow bodies, more than there are descriptors", kept_bytes=SHORT_INPUT_BYTES, **BEYOND)
 def slow_bodies_beyond(stage, result):
     crowd = stage.crowd().open(stage.size)
     crowd.send(head(method="POST", fields="Content-Length: 1000000\r\n"))
     rounds(stage, result, crowd, lambda number: crowd.send(b"x" * 10))
 
 
-@attack("slow readers, more than there are descriptors", kept_bytes=WRITING_BYTES, **BEYOND)
+@attack("slow readers, more than there are descriptors", kept_bytes=READER_BYTES, **BEYOND)
 def slow_readers_beyond(stage, result):
     crowd = stage.crowd(receive_buffer=2048).open(stage.size)
     crowd.send(head("/big.bin") * 3)
@@ -262,7 +264,7 @@ def lists(stage, result):
         ("If-None-Match: " + '"",' * (long // 3 - 20) + tag, 304),
         ("If-None-Match: " + '"a", W/"b", ' * (long // 12 - 20) + '"c"', 200),
         ("If-Match: " + '"a",' * (long // 4 - 20) + tag, 200),
-        ("\r\n".join(f"If-None-Match: {'x' * 0}" + '"a",' * 30 + '"b"' for _ in range(90)), 200),
+        ("\r\n".join("If-None-Match: " + '"a",' * 30 + '"b"' for _ in range(90)), 200),
         ("\r\n".join("Accept-Encoding: " + "gzip;q=0.5, " * 10 + "br" for _ in range(90)), 200),
     ]
     crowd = open_crowd(stage, result)
@@ -553,9 +555,9 @@ def slowhttptest(mode, *options):
 
 
 SLOWHTTPTEST = [
-    Attack("slowhttptest -H: slow heads", slowhttptest("-H"), kept_bytes=INPUT_BYTES),
+    Attack("slowhttptest -H: slow heads", slowhttptest("-H"), kept_bytes=BUFFER_BYTES + 2048),
     Attack("slowhttptest -B: slow bodies", slowhttptest("-B", "-s", "100000"),
-           kept_bytes=INPUT_BYTES),
+           kept_bytes=BUFFER_BYTES + 2048),
     Attack("slowhttptest -R: ranges", slowhttptest("-R", "-t", "GET"), kept_bytes=WRITING_BYTES),
     Attack("slowhttptest -X: slow readers", slowhttptest("-X", "-k", "3", "-w", "512", "-y", "1024",
                                                          "-z", "32"), kept_bytes=WRITING_BYTES),
