@@ -489,14 +489,13 @@ static enum h1_result parse_fields(struct slice *input, const struct limits *lim
     return status == 0 ? H1_OK : H1_BAD;
 }
 
-/* The shortest request line is so much longer than its target: "OPTIONS  HTTP/1.1". */
-enum { LINE_AROUND_TARGET_BYTES = 64 };
-
-/* More bytes will come: is what is there too much already? */
-static enum h1_result more(struct slice input, const struct limits *limits, bool in_request_line,
+/* More bytes will come: is what is there too much already? `line` is the request line as far as it
+ * is there, or empty if it is whole: what is refused here would have been at its end as well. */
+static enum h1_result more(struct slice input, struct slice line, const struct limits *limits,
                            unsigned *out_status)
 {
-    if (in_request_line && input.count > limits->target_bytes + LINE_AROUND_TARGET_BYTES) {
+    (void)slice_take(&line, ' '); /* the method */
+    if (slice_take(&line, ' ').count > limits->target_bytes) {
         *out_status = 414;
         return H1_BAD;
     }
@@ -528,7 +527,7 @@ enum h1_result h1_parse(struct slice input, const struct limits *limits,
     }
     enum h1_result result = take_line(&rest, &line);
     if (result != H1_OK) {
-        return result == H1_MORE ? more(input, limits, true, out_status) : result;
+        return result == H1_MORE ? more(input, rest, limits, out_status) : result;
     }
     out_request->is_asterisk = false;
     out_request->expects_continue = false;
@@ -548,5 +547,5 @@ enum h1_result h1_parse(struct slice input, const struct limits *limits,
         *out_status = 431;
         return out_request->head_bytes > limits->head_bytes ? H1_BAD : H1_OK;
     }
-    return result == H1_MORE ? more(input, limits, false, out_status) : result;
+    return result == H1_MORE ? more(input, (struct slice){"", 0}, limits, out_status) : result;
 }

@@ -513,6 +513,33 @@ Test(h1_parse, target_limit, .init = set_limits)
     }
 }
 
+/* Empty lines before the request and a long method are no part of the target: what is taken at once
+ * is taken in pieces, too. */
+Test(h1_parse, what_is_before_the_target_does_not_count_as_target, .init = set_limits)
+{
+    char input[HEAD_BYTES];
+    for (int i = 0; i < 2; i++) {
+        size_t before = TARGET_BYTES + 200;
+        memset(input, 'M', before);
+        for (size_t at = 0; i == 0 && at < before; at += 2) {
+            memcpy(input + at, "\r\n", 2);
+        }
+        static const char rest[] = " / HTTP/1.1\r\n" HOST END;
+        const char *request_rest = i == 0 ? "GET / HTTP/1.1\r\n" HOST END : rest;
+        size_t count = before + strlen(request_rest);
+        cr_assert(count < sizeof input && before % 2 == 0);
+        memcpy(input + before, request_rest, strlen(request_rest));
+        for (size_t shown = 0; shown <= count; shown++) {
+            struct request request;
+            unsigned status = 0;
+            enum h1_result result =
+                h1_parse((struct slice){input, shown}, &limits, &request, &status);
+            cr_expect(result == (shown == count ? H1_OK : H1_MORE), "%d: %zu bytes: %u", i, shown,
+                      status);
+        }
+    }
+}
+
 /* A request of exactly `count` bytes, filled up by one field; without its end if `is_cut`. */
 static enum h1_result parse_long_head(size_t count, bool is_cut, unsigned *out_status)
 {
