@@ -2,9 +2,12 @@
 
 #include "common/path.h"
 
-/* What is known to fail, so that it is not tried twice: (operator, position in the path). */
+/* Where the rest of the pattern behind an operator is known to fail, so that it is not tried twice:
+ * everywhere from `first` to `last`. Operators are tried ever further to the left, so one such
+ * stretch is enough. */
 struct failures {
-    uint64_t bits[PATTERN_CAPTURES_MAX][PATH_BYTES_MAX / 64 + 1];
+    size_t first;
+    size_t last;
 };
 
 struct matcher {
@@ -12,7 +15,7 @@ struct matcher {
     struct slice path;
     unsigned flags;
     struct pattern_captures *captures;
-    struct failures *failures; /* NULL: too few operators to need it */
+    struct failures failures[PATTERN_CAPTURES_MAX]; /* of each operator */
 };
 
 static bool is_operator(char byte)
@@ -65,30 +68,42 @@ static size_t segment_bytes(struct slice path, size_t from)
     return slash == NULL ? path.count - from : (size_t)(slash - path.bytes) - from;
 }
 
-/* Tries every length that the operator may take, the longest first. */
+/* What an operator may take at a place of the path: it ends from `least` to `most`. */
+struct run {
+    size_t least, most;
+    size_t slash; /* what a subtree takes before what it captures, if it takes anything */
+};
+
+static struct run run_of(const struct matcher *matcher, char operator, size_t in_path)
+{
+    size_t end = matcher->path.count;
+    if (operator== PATTERN_PLACEHOLDER) {
+        return (struct run){in_path + 1, in_path + segment_bytes(matcher->path, in_path), 0};
+    }
+    if (operator== PATTERN_SUBTREE) {
+        bool is_folder = in_path < end && matcher->path.bytes[in_path] == '/';
+        return (struct run){in_path, is_folder ? end : in_path, is_folder};
+    }
+    return (struct run){in_path, end, 0};
+}
+
+/* Tries every end that the operator may have, the last first, but for those that have failed. */
 static bool try_operator(struct matcher *matcher, size_t in_pattern, size_t in_path,
                          unsigned number)
 {
-    char operator= matcher->pattern.bytes[in_pattern];
-    size_t least = operator== PATTERN_PLACEHOLDER;
-    size_t most = matcher->path.count - in_path;
-    size_t skipped = 0; /* the slash of a subtree is not captured */
-    if (operator== PATTERN_PLACEHOLDER) {
-        most = segment_bytes(matcher->path, in_path);
-    } else if (operator== PATTERN_SUBTREE && most> 0) {
-        skipped = matcher->path.bytes[in_path] == '/';
-        most = skipped == 0 ? 0 : most - 1;
+    struct run run = run_of(matcher, matcher->pattern.bytes[in_pattern], in_path);
+    struct failures *failures = &matcher->failures[number];
+    if (run.most + 1 < failures->first || run.most > failures->last) {
+        *failures = (struct failures){run.most + 1, run.most};
     }
-    for (size_t count = most + 1; count-- > least;) {
-        struct slice taken = {matcher->path.bytes + in_path + skipped, count};
-        matcher->captures->at[number] = taken;
-        if (matches_from(matcher, in_pattern + 1, in_path + skipped + count, number + 1)) {
+    size_t end = run.most < failures->first ? run.most + 1 : failures->first;
+    while (end-- > run.least) {
+        size_t from = end == in_path ? in_path : in_path + run.slash;
+        matcher->captures->at[number] = (struct slice){matcher->path.bytes + from, end - from};
+        if (matches_from(matcher, in_pattern + 1, end, number + 1)) {
             return true;
         }
-    }
-    if (skipped > 0) { /* a subtree may also take nothing, and leave the slash */
-        matcher->captures->at[number] = (struct slice){matcher->path.bytes + in_path, 0};
-        return matches_from(matcher, in_pattern + 1, in_path, number + 1);
+        failures->first = end;
     }
     return false;
 }
@@ -106,16 +121,7 @@ static bool matches_from(struct matcher *matcher, size_t in_pattern, size_t in_p
     if (in_pattern == pattern.count || !is_operator(pattern.bytes[in_pattern])) {
         return is_end(matcher, in_pattern, in_path);
     }
-    struct failures *failures = matcher->failures;
-    uint64_t bit = (uint64_t)1 << in_path % 64;
-    if (failures != NULL && (failures->bits[operator_number][in_path / 64] & bit) != 0) {
-        return false;
-    }
-    bool matches = try_operator(matcher, in_pattern, in_path, operator_number);
-    if (failures != NULL && !matches) {
-        failures->bits[operator_number][in_path / 64] |= bit;
-    }
-    return matches;
+    return try_operator(matcher, in_pattern, in_path, operator_number);
 }
 
 /* Most patterns of a long list differ in their first letters: the rest need not be looked at. */
@@ -135,8 +141,11 @@ bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
                      struct pattern_captures *out_captures)
 {
     struct pattern_captures captures;
-    struct failures failures;
-    struct matcher matcher = {pattern, path, flags, &captures, NULL};
+    struct matcher matcher;
+    matcher.pattern = pattern;
+    matcher.path = path;
+    matcher.flags = flags;
+    matcher.captures = &captures;
     if (!starts_alike(&matcher)) {
         return false;
     }
@@ -147,9 +156,8 @@ bool pattern_matches(struct slice pattern, unsigned flags, struct slice path,
     if (operators > PATTERN_CAPTURES_MAX || path.count > PATH_BYTES_MAX) {
         return false;
     }
-    if (operators > 1) {
-        memset(&failures, 0, sizeof failures);
-        matcher.failures = &failures;
+    for (unsigned i = 0; i < operators; i++) {
+        matcher.failures[i] = (struct failures){1, 0}; /* nowhere */
     }
     bool matches = matches_from(&matcher, 0, 0, 0);
     if (matches && out_captures != NULL) {

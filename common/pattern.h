@@ -1,8 +1,8 @@
 /* Patterns and templates of a site's rules, compiled by the packer and matched by the server. A
  * pattern is literal bytes with operators; a template literal bytes with references to what the
  * operators captured. Keys hold no control characters, so operators are bytes below 0x20. Pure
- * functions, no allocation, work bounded by the square of the path's length. docs/format.md,
- * "Section 6: rules". */
+ * functions, no allocation, work bounded by the length of the path times that of the pattern.
+ * docs/format.md, "Section 6: rules". */
 #ifndef CAIRN_COMMON_PATTERN_H
 #define CAIRN_COMMON_PATTERN_H
 

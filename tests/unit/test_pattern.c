@@ -140,3 +140,24 @@ Test(pattern, expand)
         }
     }
 }
+
+/* Each further operator adds its own steps and does not multiply those before it: with every start
+ * tried for every end, these matches would take minutes. */
+Test(pattern, many_operators_take_no_longer_than_their_sum, .timeout = 120)
+{
+    enum { PATH_BYTES = 4096, TIMES = 500 };
+    static char path[PATH_BYTES];
+    static const char *const patterns[] = {
+        "/" NAME "-" NAME "-" NAME "-" NAME "-" NAME "-" NAME "-" NAME "-" NAME "x",
+        "/" SPLAT "-" SPLAT "-" SPLAT "-" SPLAT "-" SPLAT "-" SPLAT "-" SPLAT "-" SPLAT "x",
+        SPLAT SUBTREE SPLAT SUBTREE NAME SUBTREE SPLAT SUBTREE NAME SUBTREE SPLAT "x",
+    };
+    for (size_t i = 0; i < TIMES * ARRAY_COUNT(patterns); i++) {
+        memset(path, '-', sizeof path);
+        for (size_t at = 0; at < sizeof path; at += i % 2 == 0 ? sizeof path : 7) {
+            path[at] = '/';
+        }
+        struct slice pattern = slice_of_string(patterns[i / TIMES]);
+        cr_assert(!pattern_matches(pattern, 0, (struct slice){path, sizeof path}, NULL));
+    }
+}
