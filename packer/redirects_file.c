@@ -35,6 +35,7 @@ void redirects_file_fini(struct redirects_file *file)
 /* The words of a line, by their meaning. */
 struct words {
     struct slice from;
+    struct slice path; /* of "from": without scheme, host and query */
     struct slice to;
     struct slice status;
     struct slice queries[PATTERN_CAPTURES_MAX];
@@ -174,9 +175,10 @@ static bool take_status(struct parse *parse, const struct words *words, struct r
 }
 
 /* The path and, in Netlify's dialect, the host of "from". */
-static bool take_from(struct parse *parse, struct slice from, struct redirect_rule *rule,
+static bool take_from(struct parse *parse, struct words *words, struct redirect_rule *rule,
                       struct rule_names *names)
 {
+    struct slice from = words->from;
     bool is_netlify = parse->file->dialect == DIALECT_NETLIFY;
     if (is_url(from)) {
         if (!is_netlify) {
@@ -203,6 +205,7 @@ static bool take_from(struct parse *parse, struct slice from, struct redirect_ru
             from.count = i;
         }
     }
+    words->path = from;
     char *with_slash = NULL;
     if (!is_netlify && (from.count == 0 || from.bytes[0] != '/')) {
         with_slash = mem_format("/%.*s", (int)from.count, from.bytes);
@@ -258,6 +261,10 @@ static bool take_queries(struct parse *parse, const struct words *words, struct 
         const char *equals = memchr(word.bytes, '=', word.count);
         struct slice key = {word.bytes, (size_t)(equals - word.bytes)};
         struct slice value = slice_after(word, key.count + 1);
+        if (memmem(word.bytes, word.count, "%00", 3) != NULL) {
+            parse->why = "a query condition with a NUL";
+            return false;
+        }
         struct query_condition *query = &rule->queries[rule->query_count++];
         query->key = decoded(key);
         query->value = decoded(value);
@@ -301,8 +308,8 @@ static bool take_target(struct parse *parse, const struct words *words, struct r
     struct slice to = words->to;
     bool is_redirect = rule->status >= 300 && rule->status < 400;
     if (to.count == 0 && rule->status == 200 && ends_in_splat(rule)) {
-        size_t stem = words->from.count - 1; /* "/x/" of "/x/[star]" */
-        char *text = mem_format("%.*s:splat", (int)stem, words->from.bytes);
+        size_t stem = words->path.count - 1; /* "/x/" of "/x/[star]" */
+        char *text = mem_format("%.*s:splat", (int)stem, words->path.bytes);
         rule->target = rule_compile_template(slice_of_string(text), names, true);
         free(text);
         return true;
@@ -378,9 +385,8 @@ static bool parse_rule(struct parse *parse, struct slice line, struct redirect_r
         is_netlify ? split_netlify(parse, line, &words) : split_cloudflare(parse, line, &words);
     rule->source = mem_string(words.from.bytes, words.from.count);
     words.from.bytes = rule->source;
-    if (!is_split || !take_status(parse, &words, rule) ||
-        !take_from(parse, words.from, rule, &names) || !take_queries(parse, &words, rule, &names) ||
-        !take_target(parse, &words, rule, &names)) {
+    if (!is_split || !take_status(parse, &words, rule) || !take_from(parse, &words, rule, &names) ||
+        !take_queries(parse, &words, rule, &names) || !take_target(parse, &words, rule, &names)) {
         return false;
     }
     if (leads_to_itself(rule) || is_same_text(&words, rule)) {
