@@ -1,7 +1,6 @@
 #include "packer/headers_file.h"
 
 #include "common/mem.h"
-#include "common/path.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -371,6 +370,19 @@ static void set_or_append(const struct headers_file *file, const struct header_f
     field_list_set(seen, field->name, "");
 }
 
+/* What a template can become: an encoded byte takes three. */
+static size_t expanded_bytes_max(const char *template, const struct pattern_captures *captures)
+{
+    size_t bytes = strlen(template);
+    for (const char *at = template; *at != '\0'; at++) {
+        if (*at == PATTERN_PLACEHOLDER && at[1] != '\0') {
+            unsigned number = (unsigned char)*++at - 0x20u;
+            bytes += number < captures->count ? 3 * captures->at[number].count : 0;
+        }
+    }
+    return bytes;
+}
+
 static void apply_rule(const struct headers_file *file, const struct header_rule *rule,
                        const struct pattern_captures *captures, struct field_list *seen,
                        struct field_list *fields)
@@ -385,13 +397,10 @@ static void apply_rule(const struct headers_file *file, const struct header_rule
         if (field->is_unset) {
             continue;
         }
-        size_t capacity = strlen(field->value) + captures->count * PATH_ENCODED_BYTES_MAX + 1;
-        char *value = mem_zeroed(capacity, 1);
-        size_t count =
-            pattern_expand(slice_of_string(field->value), captures, true, value, capacity - 1);
-        if (count != SIZE_MAX) {
-            set_or_append(file, field, value, seen, fields);
-        }
+        size_t capacity = expanded_bytes_max(field->value, captures);
+        char *value = mem_zeroed(capacity + 1, 1);
+        (void)pattern_expand(slice_of_string(field->value), captures, true, value, capacity);
+        set_or_append(file, field, value, seen, fields);
         free(value);
     }
 }

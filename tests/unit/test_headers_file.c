@@ -178,3 +178,24 @@ Test(headers_file, many_rules_and_long_lines)
     headers_file_fini(&file);
     free(text);
 }
+
+/* As often as it likes: the line was dropped where the path was long. */
+Test(headers_file, a_value_repeats_what_is_captured)
+{
+    enum { PATH_BYTES = 1501, TIMES = 10 };
+    char path[PATH_BYTES + 1];
+    memset(path, '"', PATH_BYTES); /* encoded: three bytes */
+    path[0] = '/';
+    char text[256] = "/*\n X: ";
+    for (int i = 0; i < TIMES; i++) {
+        strcat(text, ":splat");
+    }
+    struct headers_file file;
+    headers_file_parse(slice_of_string(text), CLOUDFLARE, &file);
+    struct field_list fields = {0};
+    cr_expect(headers_file_apply(&file, SLICE(""), (struct slice){path, PATH_BYTES}, &fields));
+    cr_assert(field_list_get(&fields, "X") != NULL);
+    cr_expect(strlen(field_list_get(&fields, "X")) == (size_t)TIMES * 3 * (PATH_BYTES - 1));
+    field_list_fini(&fields);
+    headers_file_fini(&file);
+}
