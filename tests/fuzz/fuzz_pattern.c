@@ -7,7 +7,7 @@
 #include "common/path.h"
 #include "common/pattern.h"
 
-enum { STEPS_MAX = 20000 };
+enum { STEPS_MAX = 5000 };
 
 struct search {
     struct slice pattern, path;
