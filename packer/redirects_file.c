@@ -302,14 +302,24 @@ static bool is_html_target(const char *target)
            (count > 0 && target[count - 1] == '/');
 }
 
+/* "//host" would leave the site. */
+static struct slice without_slashes(struct slice target)
+{
+    while (slice_starts_with(target, SLICE("//"))) {
+        target = slice_after(target, 1);
+    }
+    return target;
+}
+
 static bool take_target(struct parse *parse, const struct words *words, struct redirect_rule *rule,
                         const struct rule_names *names)
 {
     struct slice to = words->to;
     bool is_redirect = rule->status >= 300 && rule->status < 400;
     if (to.count == 0 && rule->status == 200 && ends_in_splat(rule)) {
-        size_t stem = words->path.count - 1; /* "/x/" of "/x/[star]" */
-        char *text = mem_format("%.*s:splat", (int)stem, words->path.bytes);
+        struct slice path = without_slashes(words->path);
+        size_t stem = path.count - 1; /* "/x/" of "/x/[star]" */
+        char *text = mem_format("%.*s:splat", (int)stem, path.bytes);
         rule->target = rule_compile_template(slice_of_string(text), names, true);
         free(text);
         return true;
@@ -330,9 +340,7 @@ static bool take_target(struct parse *parse, const struct words *words, struct r
                  "a rewrite to another host (%.*s) would need a proxy", (int)to.count, to.bytes);
         return false;
     }
-    while (to.count > 1 && to.bytes[0] == '/' && to.bytes[1] == '/') {
-        to = slice_after(to, 1); /* "//host" would leave the site */
-    }
+    to = without_slashes(to);
     rule->target = rule_compile_template(to, names, true);
     rule->target_has_query = memchr(to.bytes, '?', to.count) != NULL;
     bool uses_capture = strchr(rule->target, PATTERN_PLACEHOLDER) != NULL;

@@ -89,6 +89,7 @@ static const struct {
     {NETLIFY, "/:id /x/:idx/:id\n", "/<2> -> /x/:idx/$0 301"},
     {NETLIFY, "/proxy/* 200\n", "/proxy<3> -> /proxy/$0 200"},
     {NETLIFY, "https://a.example/p/* 200\n", "a.example /p<3> -> /p/$0 200"},
+    {NETLIFY, "//p/* 200\n", "/p<3> -> /p/$0 200"},
     {NETLIFY, "/p/*?x=y 200\n", "/p<3> -> /p/$0 200"},
     {NETLIFY, "/caf%C3%A9 /caf\xc3\xa9\n", "/caf\xc3\xa9 -> /caf%C3%A9 301"},
     {NETLIFY, "/a /b?x=1\n", "/a -> /b?x=1 301 query"},
