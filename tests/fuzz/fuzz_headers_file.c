@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "packer/headers_file.h"
+#include "packer/rule_file.h"
 
 #include <strings.h>
 
@@ -145,7 +146,12 @@ static void check_written(const struct headers_file *file)
         const struct header_rule *rule = &file->rules[i];
         fprintf(stream, "%s\n", rule->source);
         for (size_t j = 0; j < rule->field_count; j++) {
-            fprintf(stream, "  %s: %s\n", rule->fields[j].name, rule->fields[j].value);
+            const struct header_field *field = &rule->fields[j];
+            if (field->is_unset) {
+                fprintf(stream, "  ! %s\n", field->name);
+            } else {
+                fprintf(stream, "  %s: %s\n", field->name, field->value);
+            }
         }
     }
     fclose(stream);

@@ -141,6 +141,18 @@ static void check_short(const struct multipart *multipart, size_t i, size_t byte
     free(text);
 }
 
+/* Of a 416. */
+static void check_unsatisfied(uint64_t length)
+{
+    char expected[CONTENT_RANGE_BYTES_MAX];
+    char *text = malloc(CONTENT_RANGE_BYTES_MAX);
+    size_t bytes = content_range_unsatisfied(length, text);
+    int count =
+        snprintf(expected, sizeof expected, "Content-Range: bytes */%" PRIu64 "\r\n", length);
+    FUZZ_CHECK(slice_equal((struct slice){text, bytes}, (struct slice){expected, (size_t)count}));
+    free(text);
+}
+
 static void check_multipart(const struct byte_ranges *ranges, uint64_t length)
 {
     static struct multipart multipart;
@@ -187,6 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         }
         check_multipart(&ranges, length);
     }
+    check_unsatisfied(length);
     free(copy);
     return 0;
 }

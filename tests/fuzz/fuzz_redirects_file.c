@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "packer/redirects_file.h"
+#include "packer/rule_file.h"
 
 static size_t count_lines(struct slice text)
 {
