@@ -306,18 +306,11 @@ static const struct index_entry *page_at(const struct index *index, struct slice
     return entry != NULL && entry->kind == ENTRY_FILE ? entry : NULL;
 }
 
-/* The length of the folder that is `depth` slashes below the root: "/a/" of "/a/b" is 1. */
-static size_t folder_bytes(struct slice path, uint32_t depth)
+/* Where the folder above a folder of the path ends: of "/a/b/" 3, of "/a/" 1. */
+static size_t folder_above(struct slice path, size_t count)
 {
-    size_t count = 0;
-    uint32_t seen = 0;
-    for (size_t i = 1; i < path.count && seen < depth; i++) {
-        if (path.bytes[i] == '/') {
-            seen++;
-            count = i + 1;
-        }
-    }
-    return seen == depth ? count : 0;
+    const char *slash = memrchr(path.bytes, '/', count - 1);
+    return slash == NULL ? 0 : (size_t)(slash - path.bytes) + 1;
 }
 
 /* The sites that may name the page: the newest ones down to the first snapshot, which describes the
@@ -366,10 +359,18 @@ static bool find_nested_page(const struct site_stack *stack, size_t visible, str
         uint32_t depth = stack->sites[i]->index->not_found_depth;
         deepest = depth > deepest ? depth : deepest;
     }
+    size_t depth =
+        0; /* of the folder that the path lies in: what an index says may be any number */
+    size_t count = 0;
+    for (size_t i = 1; i < path.count && deepest > 0; i++) {
+        if (path.bytes[i] == '/') {
+            depth++;
+            count = i + 1;
+        }
+    }
     char key[PATH_BYTES_MAX];
-    for (uint32_t depth = deepest; depth > 0; depth--) {
-        size_t count = folder_bytes(path, depth);
-        if (count == 0 || count + sizeof name - 1 > sizeof key) {
+    for (; depth > 0; depth--, count = folder_above(path, count)) {
+        if (depth > deepest || count + sizeof name - 1 > sizeof key) {
             continue;
         }
         memcpy(key, path.bytes, count);

@@ -166,6 +166,45 @@ static struct site_list *push(struct undertaker *undertaker, struct site_list *l
     return next;
 }
 
+/* A number in the header of an index, which nobody can check, decides no loop: this one would take
+ * minutes. Nor does it hide a page that is there. */
+Test(site_list, a_depth_of_pages_that_lies, .timeout = 60)
+{
+    static const struct {
+        const char *path;
+        uint32_t depth;
+        const char *page; /* NULL: none */
+    } depths[] = {
+        {"/a/b/x", UINT32_MAX, "/a/b/404.html"},
+        {"/a/b/", UINT32_MAX, "/a/b/404.html"},
+        {"/a/c/d/x", UINT32_MAX, "/a/404.html"},
+        {"/a/x", 1, "/a/404.html"},
+        {"/a/b/x", 2, "/a/b/404.html"},
+        {"/a/b/x", 1, "/a/404.html"},
+        {"/a/b/x", 0, NULL},
+        {"/a", UINT32_MAX, NULL},
+        {"/x", UINT32_MAX, NULL},
+        {"/", UINT32_MAX, NULL},
+        {"", UINT32_MAX, NULL},
+        {"/b/x/y/z", UINT32_MAX, NULL},
+    };
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site_list *list =
+        make_list(&undertaker, (const char *const[]){"S F/a/404.html F/a/b/404.html", NULL});
+    for (size_t i = 0; i < ARRAY_COUNT(depths); i++) {
+        list->sites[0]->index->not_found_depth = depths[i].depth;
+        struct site_match match = site_stack_find(list->only, slice_of_string(depths[i].path));
+        struct slice page = match.not_found_page == NULL
+                                ? SLICE("")
+                                : index_path(match.site->index, match.not_found_page);
+        cr_expect(slice_equal(page, slice_of_string(depths[i].page == NULL ? "" : depths[i].page)),
+                  "row %zu: %.*s", i, (int)page.count, page.bytes);
+    }
+    site_list_free(list);
+    undertaker_fini(&undertaker);
+}
+
 Test(site_list, retain_and_repeats)
 {
     static const struct {
