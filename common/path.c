@@ -151,6 +151,9 @@ const char *path_name_problem(struct slice name)
     if (name.count + 2 > PATH_BYTES_MAX) { /* a '/' before it and, for a directory, behind it */
         return "the path is longer than 4094 bytes";
     }
+    if (name.count == 0 || name.bytes[name.count - 1] == '/') {
+        return "the name is that of a folder";
+    }
     for (size_t at = 0; at < name.count;) {
         unsigned char byte = (unsigned char)name.bytes[at];
         if (byte < 0x20 || byte == 0x7f) {

@@ -1,6 +1,7 @@
 #include "packer/release_view.h"
 
 #include "common/mem.h"
+#include "common/path.h"
 #include "packer/overlay.h"
 #include "packer/sha256.h"
 
@@ -30,7 +31,8 @@ static void list_files(struct release_view *view)
             continue;
         }
         if (record_decode(view->archive->map, view->commit.committed_bytes, path->record_offset,
-                          view->archive->superblock.uuid, &record, &why) != 0) {
+                          view->archive->superblock.uuid, &record, &why) != 0 ||
+            path_name_problem(record.path) != NULL) { /* whoever wrote it */
             view->lost_count++;
             continue;
         }

@@ -416,6 +416,8 @@ static const struct {
     {TEXT("a/../b"), NO_URL},
     {TEXT("a//b"), NO_URL},
     {TEXT("/a"), NO_URL},
+    {TEXT(""), "the name is that of a folder"},
+    {TEXT("docs/"), "the name is that of a folder"},
 };
 
 Test(path, name_problem_table)
