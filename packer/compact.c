@@ -26,24 +26,15 @@ static int damaged(const struct compaction *compaction, const char *name, struct
                      compaction->old->path, name);
 }
 
-/* The coded forms of a content, oldest first, as they are. */
-static int copy_variants(struct compaction *compaction, const struct release_view *view,
-                         const char *name, uint32_t row, uint32_t content, struct error *error)
+static int copy_variant(struct compaction *compaction, const struct release_view *view,
+                        const char *name, const struct variant *variant, uint32_t content,
+                        struct error *error)
 {
-    const struct variant *variant = &view->catalog.variants[row];
-    if (row == 0) {
-        return 0;
-    }
-    int status = copy_variants(compaction, view, name, variant->next, content, error);
     struct record record;
     const char *why;
-    if (status == 0 &&
-        record_decode(view->archive->map, view->commit.committed_bytes, variant->record_offset,
+    if (record_decode(view->archive->map, view->commit.committed_bytes, variant->record_offset,
                       view->archive->superblock.uuid, &record, &why) != 0) {
         return damaged(compaction, name, error);
-    }
-    if (status != 0) {
-        return status;
     }
     const uint8_t *bytes = view->archive->map + variant->payload_offset;
     struct hash128 hash = hash128(bytes, (size_t)record.stored_bytes);
@@ -52,12 +43,35 @@ static int copy_variants(struct compaction *compaction, const struct release_vie
     }
     struct catalog *catalog = &compaction->store.catalog;
     record.source_offset = catalog->contents[content].record_offset;
-    status = archive_writer_record(compaction->store.writer, &record, bytes, error);
+    int status = archive_writer_record(compaction->store.writer, &record, bytes, error);
     if (status == 0) {
         uint32_t copy = catalog_add_variant(catalog, content, &record);
         memcpy(catalog->variants[copy].digest, variant->digest, DIGEST_BYTES);
         catalog->variants[copy].has_digest = true;
     }
+    return status;
+}
+
+/* The coded forms of a content as they are, oldest first: the other way round than they are listed,
+ * and a crafted archive lists any number. */
+static int copy_variants(struct compaction *compaction, const struct release_view *view,
+                         const char *name, uint32_t newest, uint32_t content, struct error *error)
+{
+    const struct variant *variants = view->catalog.variants;
+    size_t count = 0;
+    for (uint32_t row = newest; row != 0; row = variants[row].next) {
+        count++;
+    }
+    uint32_t *rows = mem_zeroed(count, sizeof *rows);
+    size_t left = count;
+    for (uint32_t row = newest; row != 0; row = variants[row].next) {
+        rows[--left] = row;
+    }
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = copy_variant(compaction, view, name, &variants[rows[i]], content, error);
+    }
+    free(rows);
     return status;
 }
 
