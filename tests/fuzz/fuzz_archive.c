@@ -62,19 +62,23 @@ struct found {
     size_t end;
 };
 
-/* False: nothing looks like a record here, or it reaches past the end. */
+/* False: nothing looks like a record here, or its path reaches past the end. A payload may: it is
+ * cut here, but its header gets a right checksum, so that readers have to look at its length. */
 static bool find_at(const struct part *image, size_t offset, struct found *out_found)
 {
-    if (image->count - offset < RECORD_HEADER_BYTES ||
-        get(image->bytes + offset, 4) != RECORD_MAGIC) {
+    uint64_t left = image->count - offset;
+    if (left < RECORD_HEADER_BYTES || get(image->bytes + offset, 4) != RECORD_MAGIC) {
         return false;
     }
     uint64_t path_bytes = get(image->bytes + offset + 8, 4);
     uint64_t payload_bytes = get(image->bytes + offset + 16, 8);
-    uint64_t payload_offset = format_align(offset + RECORD_HEADER_BYTES + path_bytes);
-    if (payload_offset > image->count || payload_bytes > image->count - payload_offset) {
+    if (path_bytes > left - RECORD_HEADER_BYTES) {
         return false;
     }
+    uint64_t payload_offset = format_align(offset + RECORD_HEADER_BYTES + path_bytes);
+    payload_offset = payload_offset < image->count ? payload_offset : image->count;
+    left = image->count - payload_offset;
+    payload_bytes = payload_bytes < left ? payload_bytes : left;
     uint64_t end = format_align(payload_offset + payload_bytes);
     *out_found = (struct found){offset, path_bytes, payload_offset, payload_bytes,
                                 end < image->count ? end : image->count};

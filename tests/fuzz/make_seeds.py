@@ -59,6 +59,8 @@ def archive_seeds():
             value = borders(width)[number % 2]
             first = number % 8 << 5 | (4 if place >= 64 else 0) | number % 3
             yield f"{record}-{place}", bytes([first, 6, record]) + edit_number(place, width, value)
+        for count in 0x800, 0x1800, 0x2800:  # a payload that ends behind the file, not its length
+            yield f"long-{record}-{count:x}", bytes([0, 6, record]) + edit_number(16, 8, count)
         yield f"cut-{record}", bytes([record % 8 << 5, 2, record])
         yield f"copy-{record}", bytes([(record + 3) % 8 << 5, 1, record, record * 7 % 22])
     for operation, texts in (3, PATHS), (4, PAYLOADS):
