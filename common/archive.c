@@ -1,6 +1,7 @@
 #include "common/archive.h"
 
 #include "common/mem.h"
+#include "common/read_at.h"
 #include "common/wire.h"
 
 #include <assert.h>
@@ -41,9 +42,9 @@ static int open_and_check(struct archive *archive, uint64_t reserve_bytes, struc
     archive->device = status.st_dev;
     archive->inode = status.st_ino;
     uint8_t start[SUPERBLOCK_BYTES];
-    ssize_t count = pread(archive->fd, start, sizeof start, 0);
+    ssize_t count = read_at(archive->fd, start, sizeof start, 0);
     if (count < 0) {
-        return error_set(error, -errno, "%s: %s", archive->path, strerror(errno));
+        return error_set(error, (int)count, "%s: %s", archive->path, error_name((int)count));
     }
     const char *why;
     int result = superblock_decode(start, (size_t)count, &archive->superblock, &why);
@@ -91,10 +92,14 @@ void archive_unref(struct archive *archive)
     free(archive);
 }
 
-uint64_t archive_file_bytes(const struct archive *archive)
+int archive_file_bytes(const struct archive *archive, uint64_t *out_bytes, struct error *error)
 {
     struct stat status;
-    return fstat(archive->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+    if (fstat(archive->fd, &status) != 0) {
+        return error_set(error, -errno, "%s: %s", archive->path, strerror(errno));
+    }
+    *out_bytes = (uint64_t)status.st_size;
+    return 0;
 }
 
 /* Could a commit record start here? Only a first look: what it finds is decoded and checked. */
@@ -106,24 +111,27 @@ static bool looks_like_commit(const uint8_t *header)
 
 /* The bytes are read, not looked at in the mapping: what a failed add gave back is a hole, and
  * touching a hole in a mapping allocates it on some file systems. */
-bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
-                         struct commit *out_commit, uint64_t *out_end_offset)
+int archive_last_commit(const struct archive *archive, uint64_t file_bytes,
+                        struct commit *out_commit, uint64_t *out_end_offset, struct error *error)
 {
     assert(file_bytes <= archive->map_bytes);
     uint8_t piece[65536];
     uint64_t end = file_bytes & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
     while (end >= SUPERBLOCK_BYTES + COMMIT_RECORD_BYTES) {
         uint64_t start = end > sizeof piece ? end - sizeof piece : 0;
-        ssize_t count = pread(archive->fd, piece, (size_t)(end - start), (off_t)start);
+        ssize_t count = read_at(archive->fd, piece, (size_t)(end - start), start);
+        if (count < 0) {
+            return error_set(error, (int)count, "%s: %s", archive->path, error_name((int)count));
+        }
         if (count != (ssize_t)(end - start)) {
-            break;
+            return error_set(error, ERR_CHANGED, "%s: somebody cut it short", archive->path);
         }
         for (; end >= start + COMMIT_RECORD_BYTES; end -= FORMAT_ALIGNMENT) {
             const char *why;
             if (looks_like_commit(piece + (end - COMMIT_RECORD_BYTES - start)) &&
                 commit_decode(archive->map, end, archive->superblock.uuid, out_commit, &why) == 0) {
                 *out_end_offset = end;
-                return true;
+                return 1;
             }
         }
         if (start == 0) {
@@ -131,7 +139,7 @@ bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
         }
     }
     *out_end_offset = SUPERBLOCK_BYTES;
-    return false;
+    return 0;
 }
 
 bool archive_resync(const struct archive *archive, uint64_t end, uint64_t *offset)

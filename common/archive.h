@@ -37,14 +37,17 @@ int archive_open(const char *path, uint64_t reserve_bytes, struct archive **out_
 struct archive *archive_ref(struct archive *archive);
 void archive_unref(struct archive *archive); /* the last one unmaps; takes NULL */
 
-/* The file's length now; 0 if it cannot be told. */
-uint64_t archive_file_bytes(const struct archive *archive);
+/* The file's length now. On failure a negative code, and a sentence in *error. */
+int archive_file_bytes(const struct archive *archive, uint64_t *out_bytes,
+                       struct error *error) CAIRN_MUST_CHECK;
 
 /* Finds the newest commit record by looking back from the end of `file_bytes` bytes, over whatever
- * a crash left behind it. False, and *out_end_offset = SUPERBLOCK_BYTES, if there is none. The
- * mapping must cover file_bytes. */
-bool archive_last_commit(const struct archive *archive, uint64_t file_bytes,
-                         struct commit *out_commit, uint64_t *out_end_offset);
+ * a crash left behind it. Returns 1; 0, and *out_end_offset = SUPERBLOCK_BYTES, if there is none; a
+ * negative code, and a sentence in *error, if the file cannot be read: that tells nothing about
+ * what it holds. The mapping must cover file_bytes. */
+int archive_last_commit(const struct archive *archive, uint64_t file_bytes,
+                        struct commit *out_commit, uint64_t *out_end_offset,
+                        struct error *error) CAIRN_MUST_CHECK;
 
 /* After damage: the next place behind *offset, before `end`, where a record starts that is whole
  * but for its payload. False if there is none. Takes time in proportion to what is skipped. */

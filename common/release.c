@@ -96,7 +96,11 @@ int release_bind(const struct index *index, const struct archive *archive, struc
         return error_set(error, ERR_BINDING, "%s: not the archive that this index was made for",
                          archive->path);
     }
-    uint64_t file_bytes = archive_file_bytes(archive);
+    uint64_t file_bytes;
+    int result = archive_file_bytes(archive, &file_bytes, error);
+    if (result != 0) {
+        return result;
+    }
     if (file_bytes < index->committed_bytes || archive->map_bytes < index->committed_bytes) {
         return error_set(error, ERR_BINDING,
                          "%s: %" PRIu64 " bytes long, but this index needs %" PRIu64, archive->path,

@@ -1,6 +1,7 @@
 #include "packer/archive_writer.h"
 
 #include "common/mem.h"
+#include "common/read_at.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -147,13 +148,17 @@ static void punch(const struct archive_writer *writer, uint64_t from, uint64_t t
     }
 }
 
-/* A file that ends inside a superblock is what a crash right after its creation leaves. */
-static bool is_unfinished_superblock(const struct archive_writer *writer, uint64_t file_bytes)
+/* A file that ends inside a superblock is what a crash right after its creation leaves. 1: this is
+ * one; 0: it is not; else a negative code. */
+static int is_unfinished_superblock(const struct archive_writer *writer, uint64_t file_bytes,
+                                    struct error *error)
 {
     uint8_t start[MAGIC_BYTES] = {0};
-    ssize_t count = pread(writer->fd, start, sizeof start, 0);
-    return file_bytes < SUPERBLOCK_BYTES && count >= 0 &&
-           memcmp(start, ARCHIVE_MAGIC, (size_t)count) == 0;
+    ssize_t count = read_at(writer->fd, start, sizeof start, 0);
+    if (count < 0) {
+        return error_set(error, (int)count, "%s: %s", writer->path, error_name((int)count));
+    }
+    return file_bytes < SUPERBLOCK_BYTES && memcmp(start, ARCHIVE_MAGIC, (size_t)count) == 0;
 }
 
 static int read_or_create(struct archive_writer *writer, const struct superblock *superblock,
@@ -167,23 +172,31 @@ static int read_or_create(struct archive_writer *writer, const struct superblock
         return error_set(error, ERR_FORMAT, "%s: not a regular file", writer->path);
     }
     uint64_t file_bytes = (uint64_t)status.st_size;
-    if (is_unfinished_superblock(writer, file_bytes)) {
+    int result = is_unfinished_superblock(writer, file_bytes, error);
+    if (result < 0) {
+        return result;
+    }
+    if (result > 0) {
         uint8_t bytes[SUPERBLOCK_BYTES];
         superblock_encode(superblock, bytes);
         writer->is_new = true;
-        int result = write_all(writer, bytes, sizeof bytes, 0, error);
+        result = write_all(writer, bytes, sizeof bytes, 0, error);
         if (result != 0) {
             return result;
         }
         file_bytes = SUPERBLOCK_BYTES;
     }
-    int result = archive_open(writer->path, 0, &writer->reader, error);
+    result = archive_open(writer->path, 0, &writer->reader, error);
     if (result != 0) {
         return result;
     }
     uint64_t committed;
-    writer->has_commit =
-        archive_last_commit(writer->reader, file_bytes, &writer->last_commit, &committed);
+    result =
+        archive_last_commit(writer->reader, file_bytes, &writer->last_commit, &committed, error);
+    if (result < 0) {
+        return result;
+    }
+    writer->has_commit = result > 0;
     /* What lies behind the last commit is skipped and left alone: a commit record that went bad on
      * the disk would look the same as an add that was cut off. */
     writer->begin_offset = format_align(file_bytes);
@@ -284,25 +297,18 @@ int archive_writer_read_back(struct archive_writer *writer, uint64_t offset, voi
 {
     uint8_t *at = out_bytes;
     assert(offset + count <= writer->offset);
-    while (count > 0) {
-        uint64_t flushed = writer->offset - writer->buffered;
-        if (offset >= flushed) {
-            memcpy(at, writer->buffer + (offset - flushed), count);
-            return 0;
-        }
-        size_t in_file = flushed - offset < count ? (size_t)(flushed - offset) : count;
-        ssize_t got = pread(writer->fd, at, in_file, (off_t)offset);
-        if (got < 0 && errno != EINTR) {
-            return fail(writer, error);
-        }
-        if (got == 0) {
-            return error_set(error, ERR_CHANGED, "%s: somebody cut it short", writer->path);
-        }
-        if (got > 0) {
-            at += got;
-            offset += (uint64_t)got;
-            count -= (size_t)got;
-        }
+    uint64_t flushed = writer->offset - writer->buffered;
+    uint64_t left = offset < flushed ? flushed - offset : 0;
+    size_t in_file = left < count ? (size_t)left : count;
+    ssize_t got = read_at(writer->fd, at, in_file, offset);
+    if (got < 0) {
+        return error_set(error, (int)got, "%s: %s", writer->path, error_name((int)got));
+    }
+    if ((size_t)got < in_file) {
+        return error_set(error, ERR_CHANGED, "%s: somebody cut it short", writer->path);
+    }
+    if (count > in_file) {
+        memcpy(at + in_file, writer->buffer + (offset + in_file - flushed), count - in_file);
     }
     return 0;
 }

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -272,8 +271,8 @@ static int new_superblock(const struct commit *newest, struct superblock *out_su
         struct hash128 hash = newest->index_checksum; /* the same input, the same bytes */
         memcpy(uuid, hash.bytes, UUID_BYTES);
         version = 8;
-    } else if (getrandom(uuid, UUID_BYTES, 0) != UUID_BYTES) {
-        return error_set(error, -errno, "getrandom: %s", strerror(errno));
+    } else if (getentropy(uuid, UUID_BYTES) != 0) {
+        return error_set(error, -errno, "the archive's UUID: %s", strerror(errno));
     }
     uuid[6] = (uint8_t)((uuid[6] & 0x0fu) | version << 4);
     uuid[8] = (uint8_t)((uuid[8] & 0x3fu) | 0x80u);
@@ -292,14 +291,24 @@ static void remove_new(const struct compaction *compaction, const char *new_path
     unlink(new_path);
 }
 
+/* What is there already is never touched: not knowing is reason enough. */
+static int check_absent(const char *path, struct error *error)
+{
+    struct stat status;
+    if (stat(path, &status) == 0) {
+        return error_set(error, -EEXIST, "%s: it is there already", path);
+    }
+    return errno == ENOENT ? 0 : error_set(error, -errno, "%s: %s", path, strerror(errno));
+}
+
 static int copy_all(struct compaction *compaction, const struct commit *commits, size_t count,
                     const char *new_path, char **out_index_path, struct error *error)
 {
     struct superblock superblock;
     struct archive_writer *writer;
     int status = new_superblock(&commits[count - 1], &superblock, error);
-    if (status == 0 && access(new_path, F_OK) == 0) {
-        status = error_set(error, -EEXIST, "%s: it is there already", new_path);
+    if (status == 0) {
+        status = check_absent(new_path, error);
     }
     if (status != 0) {
         return status;
@@ -339,12 +348,13 @@ int compact_archive(const char *archive_path, const char *new_path, uint64_t kee
     if (status != 0) {
         return status;
     }
-    struct commit *commits;
-    size_t count = release_commits(compaction.old, &commits);
+    struct commit *commits = NULL;
+    size_t count = 0;
+    status = release_commits(compaction.old, &commits, &count, error);
     size_t kept = keep < count ? (size_t)keep : count;
-    if (kept == 0) {
+    if (status == 0 && kept == 0) {
         status = error_set(error, ERR_EMPTY, "%s: it holds no release", archive_path);
-    } else {
+    } else if (status == 0) {
         status =
             copy_all(&compaction, commits + (count - kept), kept, new_path, out_index_path, error);
     }

@@ -1,6 +1,7 @@
 #include "packer/file_reader.h"
 
 #include "common/mem.h"
+#include "common/read_at.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,23 +44,11 @@ void file_reader_close(struct file_reader *reader)
 int file_reader_read(const struct file_reader *reader, uint64_t offset, void *buffer, size_t count,
                      struct error *error)
 {
-    uint8_t *at = buffer;
-    while (count > 0) {
-        ssize_t got = pread(reader->fd, at, count, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return fail(reader, error);
-        }
-        if (got == 0) {
-            return file_reader_changed(reader, error); /* shorter than it was */
-        }
-        at += got;
-        offset += (uint64_t)got;
-        count -= (size_t)got;
+    ssize_t got = read_at(reader->fd, buffer, count, offset);
+    if (got < 0) {
+        return error_set(error, (int)got, "%s: %s", reader->path, error_name((int)got));
     }
-    return 0;
+    return (size_t)got == count ? 0 : file_reader_changed(reader, error); /* it is shorter */
 }
 
 int file_reader_check(const struct file_reader *reader, struct error *error)

@@ -8,8 +8,10 @@
 #include "packer/salvage.h"
 #include "packer/verify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct rebuild {
@@ -59,44 +61,99 @@ static int make_index(const struct rebuild *rebuild, const struct commit *commit
     return status;
 }
 
-static int make_missing(struct rebuild *rebuild, const struct commit *commits, size_t count,
-                        uint64_t *out_newest)
+/* What the system refuses (-errno) tells nothing about what is damaged. */
+static bool is_damage(int status)
 {
-    int last_status = 0;
+    return status <= ERR_FORMAT;
+}
+
+/* What of a release is damaged is told, and does not stop the others. */
+static int make_missing_one(const struct rebuild *rebuild, const struct commit *commit,
+                            struct error *error)
+{
+    if (has_index(rebuild, commit)) {
+        return 0;
+    }
+    int status = make_index(rebuild, commit, error);
+    if (status == 0) {
+        fprintf(rebuild->messages, "cairn-pack: release %" PRIu64 ": index made again\n",
+                commit->release);
+    } else if (is_damage(status)) {
+        fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error->text);
+    }
+    return status;
+}
+
+/* 0, or what is the matter with the newest release. */
+static int make_missing(struct rebuild *rebuild, const struct commit *commits, size_t count,
+                        uint64_t *out_newest, struct error *error)
+{
+    int status = ERR_EMPTY;
     for (size_t i = 0; i < count; i++) {
-        struct error error = {""};
-        last_status = 0;
-        if (!has_index(rebuild, &commits[i])) {
-            last_status = make_index(rebuild, &commits[i], &error);
-            if (last_status == 0) {
-                fprintf(rebuild->messages, "cairn-pack: release %" PRIu64 ": index made again\n",
-                        commits[i].release);
-            } else {
-                fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error.text);
-            }
+        status = make_missing_one(rebuild, &commits[i], error);
+        if (status != 0 && !is_damage(status)) {
+            return status;
         }
-        if (last_status == 0) {
+        if (status == 0) {
             *out_newest = commits[i].release;
         }
     }
-    return last_status;
+    return status;
 }
 
 /* An index may be there and what it leads to be damaged: reads all of the newest release. */
-static bool is_newest_whole(const struct rebuild *rebuild, uint64_t release)
+static int check_newest(const struct rebuild *rebuild, uint64_t release, struct error *error)
 {
-    char *path = release_numbered_path(rebuild->stem, release);
     FILE *nowhere = fopen("/dev/null", "w");
-    struct error error = {""};
-    bool is_whole = nowhere != NULL && verify_release(path, nowhere, &error) == 0;
-    if (!is_whole) {
-        fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error.text);
+    if (nowhere == NULL) {
+        return error_set(error, -errno, "/dev/null: %s", strerror(errno));
     }
-    if (nowhere != NULL) {
-        fclose(nowhere);
+    char *path = release_numbered_path(rebuild->stem, release);
+    int status = verify_release(path, nowhere, error);
+    if (is_damage(status)) {
+        fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error->text);
+    }
+    fclose(nowhere);
+    free(path);
+    return status;
+}
+
+/* What the cache knows may be what is damaged. */
+static int remove_cache(const struct rebuild *rebuild, struct error *error)
+{
+    char *path = mem_format("%s.cache", rebuild->stem);
+    int status = 0;
+    if (unlink(path) != 0 && errno != ENOENT) {
+        status = error_set(error, -errno, "%s: %s", path, strerror(errno));
     }
     free(path);
-    return is_whole;
+    return status;
+}
+
+/* Makes what is missing; if that cannot be done, a new release of what is whole. */
+static int make_release(struct rebuild *rebuild, uint64_t *out_release, struct error *error)
+{
+    struct commit *commits;
+    size_t count;
+    int status = release_commits(rebuild->writer->reader, &commits, &count, error);
+    if (status != 0) {
+        return status;
+    }
+    bool is_cut = count == 0 || commits[0].previous_offset != 0;
+    status = make_missing(rebuild, commits, count, out_release, error);
+    if (status == 0) {
+        status = check_newest(rebuild, *out_release, error);
+    }
+    if (is_damage(status)) {
+        status =
+            salvage_release(rebuild->writer, rebuild->stem, rebuild->messages, out_release, error);
+    } else if (status == 0 && is_cut) {
+        fprintf(rebuild->messages,
+                "cairn-pack: warning: releases before %" PRIu64 " cannot be reached\n",
+                commits[0].release);
+    }
+    free(commits);
+    return status;
 }
 
 int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_path,
@@ -108,24 +165,14 @@ int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_p
         return status;
     }
     rebuild.stem = release_stem(rebuild.writer->path);
-    char *cache_path = mem_format("%s.cache", rebuild.stem);
-    (void)unlink(cache_path); /* what it knows may be what is damaged */
-    free(cache_path);
-    struct commit *commits;
-    size_t count = release_commits(rebuild.writer->reader, &commits);
     uint64_t newest = 0;
-    bool is_cut = count == 0 || commits[0].previous_offset != 0;
-    int last_status = make_missing(&rebuild, commits, count, &newest);
-    if (last_status != 0 || count == 0 || !is_newest_whole(&rebuild, newest)) {
-        status = salvage_release(rebuild.writer, rebuild.stem, messages, &newest, error);
-    } else if (is_cut) {
-        fprintf(messages, "cairn-pack: warning: releases before %" PRIu64 " cannot be reached\n",
-                commits[0].release);
+    status = remove_cache(&rebuild, error);
+    if (status == 0) {
+        status = make_release(&rebuild, &newest, error);
     }
     if (status == 0) {
         status = publish_link(rebuild.stem, newest, out_index_path, error);
     }
-    free(commits);
     free(rebuild.stem);
     archive_writer_close(rebuild.writer);
     return status;

@@ -137,14 +137,23 @@ int release_view_index(struct release_view *view, const char *stem, struct index
     return status;
 }
 
-size_t release_commits(const struct archive *archive, struct commit **out_commits)
+int release_commits(const struct archive *archive, struct commit **out_commits, size_t *out_count,
+                    struct error *error)
 {
     struct commit *commits = NULL;
     size_t count = 0;
     size_t capacity = 0;
     struct commit commit;
     uint64_t end;
-    bool is_there = archive_last_commit(archive, archive_file_bytes(archive), &commit, &end);
+    uint64_t file_bytes;
+    int result = archive_file_bytes(archive, &file_bytes, error);
+    if (result == 0) {
+        result = archive_last_commit(archive, file_bytes, &commit, &end, error);
+    }
+    if (result < 0) {
+        return result;
+    }
+    bool is_there = result > 0;
     while (is_there) {
         if (count == capacity) {
             capacity = mem_capacity(capacity, count + 1);
@@ -162,5 +171,6 @@ size_t release_commits(const struct archive *archive, struct commit **out_commit
         commits[count - 1 - i] = swapped;
     }
     *out_commits = commits;
-    return count;
+    *out_count = count;
+    return 0;
 }

@@ -64,10 +64,15 @@ static int compare_stored(const void *a, const void *b)
 }
 
 /* All records with bytes up to this release, whose bytes it may share. */
-static void read_stored(const struct opened_release *opened, struct stored_list *list)
+static int read_stored(const struct opened_release *opened, struct stored_list *list,
+                       struct error *error)
 {
     struct commit *commits;
-    size_t count = release_commits(opened->archive, &commits);
+    size_t count;
+    int status = release_commits(opened->archive, &commits, &count, error);
+    if (status != 0) {
+        return status;
+    }
     if (count > 0 && commits[0].previous_offset != 0) {
         struct commit unreachable = {.begin_offset = SUPERBLOCK_BYTES,
                                      .committed_bytes =
@@ -83,6 +88,7 @@ static void read_stored(const struct opened_release *opened, struct stored_list 
     if (list->count > 0) {
         qsort(list->rows, list->count, sizeof *list->rows, compare_stored);
     }
+    return 0;
 }
 
 struct check {
@@ -150,7 +156,9 @@ int verify_release(const char *path, FILE *out, struct error *error)
     struct check check = {.opened = &opened, .sha256 = sha256_stream_new()};
     status = index_check_deep(opened.index, error);
     if (status == 0) {
-        read_stored(&opened, &check.list);
+        status = read_stored(&opened, &check.list, error);
+    }
+    if (status == 0) {
         status = check_all(&check, error);
     }
     if (status == 0) {
@@ -203,12 +211,13 @@ int verify_archive(const char *path, FILE *out, struct error *error)
     if (status != 0) {
         return status;
     }
-    struct commit *commits;
-    size_t count = release_commits(archive, &commits);
+    struct commit *commits = NULL;
+    size_t count = 0;
     struct totals totals = {0};
-    if (count == 0) {
+    status = release_commits(archive, &commits, &count, error);
+    if (status == 0 && count == 0) {
         status = error_set(error, ERR_EMPTY, "%s: it holds no release", path);
-    } else if (commits[0].previous_offset != 0) {
+    } else if (status == 0 && commits[0].previous_offset != 0) {
         status = error_set(error, ERR_DAMAGED,
                            "%s: the commit record at byte %" PRIu64
                            " is damaged: releases before %" PRIu64 " cannot be reached",

@@ -63,6 +63,13 @@ static struct residency_slot *slot_of(const struct residency *residency, uint64_
     return &residency->slots[key & ((1 << SLOT_BITS) - 1)];
 }
 
+/* What is behind the end of the file is on no disk, and whoever sends it finds out. */
+static bool is_behind_end(const struct archive *archive, uint64_t at)
+{
+    uint64_t file_bytes;
+    return archive_file_bytes(archive, &file_bytes, NULL) != 0 || at >= file_bytes;
+}
+
 /* By the mapping, which is quick. */
 static bool is_mapped_block_resident(const struct archive *archive, uint64_t at)
 {
@@ -73,7 +80,7 @@ static bool is_mapped_block_resident(const struct archive *archive, uint64_t at)
     }
     for (size_t i = 0; i < sizeof pages; i++) {
         if ((pages[i] & 1) == 0) {
-            return at + i * PAGE_BYTES_LEAST >= archive_file_bytes(archive);
+            return is_behind_end(archive, at + i * PAGE_BYTES_LEAST);
         }
     }
     return true;
@@ -89,7 +96,7 @@ static bool is_readable_block_resident(const struct residency *residency,
     if (got < 0) {
         return errno != EAGAIN;
     }
-    return got == BLOCK_BYTES || at + (uint64_t)got >= archive_file_bytes(archive);
+    return got == BLOCK_BYTES || is_behind_end(archive, at + (uint64_t)got);
 }
 
 static bool is_block_resident(const struct residency *residency, const struct archive *archive,

@@ -35,8 +35,9 @@ static void fixture_init(struct fixture *fixture)
 {
     uint64_t end;
     cr_assert(archive_open("site.cairn", 0, &fixture->archive, NULL) == 0);
-    cr_assert(archive_last_commit(fixture->archive, archive_file_bytes(fixture->archive),
-                                  &fixture->last, &end));
+    uint64_t file_bytes;
+    cr_assert(archive_file_bytes(fixture->archive, &file_bytes, NULL) == 0);
+    cr_assert(archive_last_commit(fixture->archive, file_bytes, &fixture->last, &end, NULL) == 1);
     catalog_init(&fixture->catalog, fixture->archive, &fixture->last);
 }
 

@@ -1,0 +1,29 @@
+"""Faults that once were mistakes, one test for each, named after it."""
+import tempfile
+import unittest
+from pathlib import Path
+
+import faults
+from faults import Fault
+from test_packer import Faults as PackerFaults
+
+
+class TestPacker(unittest.TestCase):
+    def check(self, scenario, *chosen):
+        with tempfile.TemporaryDirectory(prefix="cairn-faults-") as folder:
+            packer = PackerFaults(scenario, Path(folder), faults.Tally("mended"))
+            for fault in chosen:
+                with self.subTest(str(fault)):
+                    self.assertLessEqual(fault.first, packer.recorded[fault.call])
+                    packer.try_fault(fault)
+
+    def test_an_archive_that_cannot_be_read_counts_as_empty(self):
+        """The search for the last commit took a read error for "there is none": the next add was
+        release 1 again, over the index of the first."""
+        self.check("add_next", *(Fault("pread64", how, n) for n in (1, 2, 3)
+                                 for how in ("EIO", "EINTR", "short")))
+        self.check("verify_archive", Fault("fstat64", "EIO", 2), Fault("pread64", "EIO", 2))
+
+
+if __name__ == "__main__":
+    unittest.main()
