@@ -93,16 +93,26 @@ static bool is_inside(const char *root, const char *path)
     return path[count] == '/' || path[count] == '\0' || strcmp(root, "/") == 0;
 }
 
-/* Why a link is left out, or NULL if it is to be followed. */
-static const char *link_problem(const struct walk *walk, const char *path)
+/* Why a link is left out: *out_reason, NULL if it is to be followed. What keeps the system from
+ * telling is a failure: nothing is left out for that. */
+static int judge_link(const struct walk *walk, const char *path, const char **out_reason,
+                      struct error *error)
 {
+    static const int nowhere[] = {ENOENT, ENOTDIR, EACCES, ENAMETOOLONG};
     char *target = realpath(path, NULL);
-    if (target == NULL) {
-        return errno == ELOOP ? "a link that leads to itself" : "a link that leads nowhere";
+    if (target != NULL) {
+        bool stays = is_inside(walk->root, target);
+        free(target);
+        *out_reason = stays ? NULL : "a link that leads outside the site directory";
+        return 0;
     }
-    bool stays = is_inside(walk->root, target);
-    free(target);
-    return stays ? NULL : "a link that leads outside the site directory";
+    *out_reason = errno == ELOOP ? "a link that leads to itself" : NULL;
+    for (size_t i = 0; i < ARRAY_COUNT(nowhere); i++) {
+        if (errno == nowhere[i]) {
+            *out_reason = "a link that leads nowhere";
+        }
+    }
+    return *out_reason != NULL ? 0 : error_set(error, -errno, "%s: %s", path, strerror(errno));
 }
 
 static bool leads_back(const struct folder *folder, const struct stat *status)
@@ -139,7 +149,11 @@ static int take(struct walk *walk, const struct folder *parent, const char *name
         return error_set(error, ERR_NAME, "%s: %s", path, problem);
     }
     if (S_ISLNK(status->st_mode)) {
-        const char *reason = link_problem(walk, path);
+        const char *reason;
+        int result = judge_link(walk, path, &reason, error);
+        if (result != 0) {
+            return result;
+        }
         if (reason != NULL) {
             add_note(walk, name, reason, 0);
             return 0;

@@ -24,6 +24,12 @@ class TestPacker(unittest.TestCase):
                                  for how in ("EIO", "EINTR", "short")))
         self.check("verify_archive", Fault("fstat64", "EIO", 2), Fault("pread64", "EIO", 2))
 
+    def test_a_link_that_cannot_be_resolved_is_left_out(self):
+        """Want of memory, say, was told as "a link that leads nowhere", and the release published
+        without it."""
+        self.check("add_next", Fault("realpath", "ENOMEM", 2), Fault("realpath", "EIO", 2))
+        self.check("check", Fault("realpath", "EIO", 2))
+
 
 if __name__ == "__main__":
     unittest.main()
