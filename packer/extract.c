@@ -28,14 +28,16 @@ static int make_empty_directory(const char *path, struct error *error)
         return fail(path, error);
     }
     int names = 0;
+    errno = 0;
     while (readdir(directory) != NULL) {
         names++;
     }
+    int status = errno == 0 ? 0 : fail(path, error);
     closedir(directory);
-    if (names > 2) { /* more than . and .. */
-        return error_set(error, -ENOTEMPTY, "%s: not empty", path);
+    if (status == 0 && names > 2) { /* more than . and .. */
+        status = error_set(error, -ENOTEMPTY, "%s: not empty", path);
     }
-    return 0;
+    return status;
 }
 
 /* Makes every folder on the way to a file. `path` is changed and put right again. */

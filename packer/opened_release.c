@@ -1,35 +1,45 @@
 #include "packer/opened_release.h"
 
 #include "common/mem.h"
+#include "common/read_at.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 /* NAME.idx for NAME.cairn; any other path as it is. */
-static char *index_path_for(const char *path)
+static int choose_index_path(const char *path, char **out_index_path, struct error *error)
 {
     uint8_t magic[MAGIC_BYTES] = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t count = fd >= 0 ? read(fd, magic, sizeof magic) : -1;
-    if (fd >= 0) {
-        close(fd);
+    if (fd < 0) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    ssize_t count = read_at(fd, magic, sizeof magic, 0);
+    close(fd);
+    if (count < 0 && count != -EISDIR) { /* a folder is refused where it is opened as an index */
+        return error_set(error, (int)count, "%s: %s", path, error_name((int)count));
     }
     if (count != MAGIC_BYTES || memcmp(magic, ARCHIVE_MAGIC, MAGIC_BYTES) != 0) {
-        return mem_string(path, strlen(path));
+        *out_index_path = mem_string(path, strlen(path));
+        return 0;
     }
     char *stem = release_stem(path);
-    char *index_path = mem_format("%s.idx", stem);
+    *out_index_path = mem_format("%s.idx", stem);
     free(stem);
-    return index_path;
+    return 0;
 }
 
 int opened_release_init(struct opened_release *opened, const char *path, struct error *error)
 {
     *opened = (struct opened_release){0};
-    char *index_path = index_path_for(path);
+    char *index_path = NULL;
     char *archive_path = NULL;
-    int status = index_open(index_path, &opened->index, error);
+    int status = choose_index_path(path, &index_path, error);
+    if (status == 0) {
+        status = index_open(index_path, &opened->index, error);
+    }
     if (status == 0) {
         status = release_archive_path(index_path, &archive_path, error);
     }

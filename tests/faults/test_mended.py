@@ -30,6 +30,14 @@ class TestPacker(unittest.TestCase):
         self.check("add_next", Fault("realpath", "ENOMEM", 2), Fault("realpath", "EIO", 2))
         self.check("check", Fault("realpath", "EIO", 2))
 
+    def test_what_kind_of_file_it_is_cannot_be_read(self):
+        """An archive that could not be opened to look at its first bytes was taken for an index."""
+        self.check("list", *(Fault("open64", how, 1) for how in ("EMFILE", "EIO")))
+        self.check("list", *(Fault("pread64", how, 1) for how in ("EIO", "EINTR", "short")))
+
+    def test_extract_does_not_see_that_a_folder_cannot_be_read(self):
+        self.check("extract_into", Fault("readdir64", "EIO", 1))
+
 
 if __name__ == "__main__":
     unittest.main()

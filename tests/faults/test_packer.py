@@ -191,6 +191,13 @@ class Extract(Scenario):
             raise AssertionError("what was extracted is not what was packed")
 
 
+class ExtractInto(Extract):
+    """Into a folder that is there, and empty."""
+
+    def prepare(self):
+        (self.template / "out").mkdir()
+
+
 def reader(*words):
     return type("_".join(words).replace("--", ""), (Scenario,), {"arguments": list(words)})
 
@@ -198,6 +205,7 @@ def reader(*words):
 SCENARIOS = {
     "add_new": AddNew, "add_next": AddNext, "add_read_all": AddReadAll, "push": Push,
     "rebuild": Rebuild, "compact": Compact, "compact_onto": CompactOnto, "extract": Extract,
+    "extract_into": ExtractInto,
     "verify": reader("verify", "site.cairn"),
     "verify_archive": reader("verify", "--archive", "site.cairn"),
     "list": reader("list", "site.cairn"), "check": reader("check", "tree"),
