@@ -10,7 +10,7 @@
 _Static_assert(sizeof(XXH128_canonical_t) == sizeof(struct hash128), "canonical form is 16 bytes");
 
 struct hash128_stream {
-    XXH3_state_t *state;
+    XXH3_state_t state; /* aligned to 64 bytes */
 };
 
 static struct hash128 canonical(XXH128_hash_t value)
@@ -34,34 +34,27 @@ uint64_t hash64(const void *bytes, size_t count, uint64_t seed)
 
 struct hash128_stream *hash128_stream_new(void)
 {
-    struct hash128_stream *stream = mem_zeroed(1, sizeof *stream);
-    stream->state = XXH3_createState();
-    if (stream->state == NULL) {
-        abort();
-    }
+    struct hash128_stream *stream = mem_aligned(_Alignof(struct hash128_stream), sizeof *stream);
     hash128_stream_restart(stream);
     return stream;
 }
 
 void hash128_stream_restart(struct hash128_stream *stream)
 {
-    XXH3_128bits_reset(stream->state);
+    XXH3_128bits_reset(&stream->state);
 }
 
 void hash128_stream_add(struct hash128_stream *stream, const void *bytes, size_t count)
 {
-    XXH3_128bits_update(stream->state, bytes, count);
+    XXH3_128bits_update(&stream->state, bytes, count);
 }
 
 struct hash128 hash128_stream_value(const struct hash128_stream *stream)
 {
-    return canonical(XXH3_128bits_digest(stream->state));
+    return canonical(XXH3_128bits_digest(&stream->state));
 }
 
 void hash128_stream_free(struct hash128_stream *stream)
 {
-    if (stream != NULL) {
-        XXH3_freeState(stream->state);
-        free(stream);
-    }
+    free(stream);
 }

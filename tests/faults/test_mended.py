@@ -38,6 +38,9 @@ class TestPacker(unittest.TestCase):
     def test_extract_does_not_see_that_a_folder_cannot_be_read(self):
         self.check("extract_into", Fault("readdir64", "EIO", 1))
 
+    def test_no_memory_for_a_hash_ends_without_a_word(self):
+        self.check("add_new", Fault("aligned_alloc", "ENOMEM", 1))
+
 
 if __name__ == "__main__":
     unittest.main()
