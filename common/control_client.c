@@ -82,6 +82,9 @@ static int no_reply(const struct control_client *client, struct error *error)
         return error_set(error, -ETIMEDOUT, "%s: no reply within %.1f s", client->path,
                          (double)client->timeout_ms / 1000);
     }
+    if (errno != 0 && errno != EPIPE && errno != ECONNRESET) {
+        return fail(client->path, error);
+    }
     return error_set(error, -ECONNRESET, "%s: the server ended the connection without a reply",
                      client->path);
 }

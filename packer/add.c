@@ -15,8 +15,8 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Everything that one run holds. */
 struct add {
@@ -80,8 +80,8 @@ static int choose_identity(struct add *add, struct error *error)
     } else {
         add->superblock.created_s = time(NULL);
         version = 4;
-        if (getrandom(uuid, UUID_BYTES, 0) != UUID_BYTES) {
-            return error_set(error, -errno, "getrandom: %s", strerror(errno));
+        if (getentropy(uuid, UUID_BYTES) != 0) {
+            return error_set(error, -errno, "the archive's UUID: %s", strerror(errno));
         }
     }
     uuid[6] = (uint8_t)((uuid[6] & 0x0fu) | version << 4);

@@ -41,6 +41,12 @@ class TestPacker(unittest.TestCase):
     def test_no_memory_for_a_hash_ends_without_a_word(self):
         self.check("add_new", Fault("aligned_alloc", "ENOMEM", 1))
 
+    def test_a_reply_that_cannot_be_read_is_called_the_servers_end(self):
+        self.check("push", Fault("__getdelim", "EIO", 1))
+
+    def test_a_uuid_of_less_random_bytes(self):
+        self.check("add_new_at_any_time", Fault("getentropy", "EIO", 1))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -198,7 +198,7 @@ WRAP_TRANSFER(recv, (int fd, void *bytes, size_t count, int flags), (fd, bytes, 
 WRAP_TRANSFER(send, (int fd, const void *bytes, size_t count, int flags), (fd, bytes, count, flags))
 WRAP_TRANSFER(sendfile64, (int out_fd, int in_fd, off64_t *offset, size_t count),
               (out_fd, in_fd, offset, count))
-WRAP_TRANSFER(getrandom, (void *bytes, size_t count, unsigned flags), (bytes, count, flags))
+WRAP(int, getentropy, (void *bytes, size_t count), (bytes, count), -1)
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
