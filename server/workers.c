@@ -1,6 +1,7 @@
 #include "server/workers.h"
 
 #include "common/mem.h"
+#include "common/wake.h"
 #include "net/access_log.h"
 
 #include <errno.h>
@@ -83,8 +84,7 @@ static void *run(void *argument)
     struct worker *worker = argument;
     loop_run(worker->loop);
     atomic_fetch_sub(&worker->all->running, 1);
-    uint64_t one = 1;
-    (void)!write(worker->all->ended_fd, &one, sizeof one);
+    wake_eventfd(worker->all->ended_fd);
     return NULL;
 }
 

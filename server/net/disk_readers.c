@@ -1,6 +1,7 @@
 #include "net/disk_readers.h"
 
 #include "common/mem.h"
+#include "common/wake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,12 +46,11 @@ static void read_through(const struct disk_read *read, char *piece)
 static void deliver(struct disk_read *read)
 {
     struct disk_mailbox *home = read->home;
-    uint64_t one = 1;
     read->next = atomic_load_explicit(&home->done, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&home->done, &read->next, read,
                                                   memory_order_release, memory_order_relaxed)) {
     }
-    (void)!write(home->wake_fd, &one, sizeof one);
+    wake_eventfd(home->wake_fd);
 }
 
 /* The mutex is the caller's. */

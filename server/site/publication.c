@@ -1,6 +1,6 @@
 #include "site/publication.h"
 
-#include <unistd.h>
+#include "common/wake.h"
 
 void publication_init(struct publication *publication)
 {
@@ -42,9 +42,7 @@ void publication_publish(struct publication *publication, struct site_list *list
     uint64_t generation = list->generation;
     atomic_store_explicit(&publication->current, list, memory_order_release);
     for (struct subscriber *at = publication->subscribers; at != NULL; at = at->next) {
-        uint64_t one = 1;
-        ssize_t count = write(at->wake_fd, &one, sizeof one);
-        (void)count; /* a full counter wakes it as well */
+        wake_eventfd(at->wake_fd);
     }
     pthread_mutex_lock(&publication->mutex);
     while (!all_use(publication, generation)) {

@@ -1,6 +1,7 @@
 #include "site/site.h"
 
 #include "common/mem.h"
+#include "common/wake.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -86,10 +87,7 @@ void site_unref(struct site *site)
     while (!atomic_compare_exchange_weak_explicit(&undertaker->dead, &site->next_dead, site,
                                                   memory_order_release, memory_order_relaxed)) {
     }
-    /* The site may be gone from here on. A full counter only means that it is readable already. */
-    uint64_t one = 1;
-    ssize_t count = write(undertaker->wake_fd, &one, sizeof one);
-    (void)count;
+    wake_eventfd(undertaker->wake_fd); /* the site may be gone from here on */
 }
 
 void site_set_damaged(struct site *site, const char *what)
