@@ -1,6 +1,7 @@
 #include "server/control.h"
 
 #include "common/mem.h"
+#include "http/limits.h"
 #include "net/unix_socket.h"
 
 #include <assert.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum channel_kind {
@@ -28,6 +28,7 @@ struct channel {
     struct reply unsent;  /* what out_fd has not taken yet */
     bool is_closing;      /* a client: once `unsent` is out */
     int64_t heard_ms;     /* a client: when it came, or something of it */
+    int64_t rest_end_ms;  /* what it is ready for failed: it is not polled before */
     size_t waiting_count; /* of bytes that were read, and are not carried out yet */
     char waiting[CONTROL_READ_BYTES];
     struct line_reader reader;
@@ -40,13 +41,13 @@ struct control {
     size_t capacity;
     const char *const *paths; /* as they were given */
     size_t path_count;
+    int64_t now_ms; /* of this turn */
 };
 
-static int64_t now_ms(void)
+/* For want of descriptors or memory, mostly: polled at once, it would be ready again at once. */
+static void rest(const struct control *control, struct channel *channel)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    channel->rest_end_ms = control->now_ms + ACCEPT_REST_MS;
 }
 
 static struct channel *add_channel(struct control *control, enum channel_kind kind, int in_fd,
@@ -174,16 +175,32 @@ static void end_input(struct control *control, struct channel *channel)
     }
 }
 
+/* Opens what is at the path. *out_fd is -1 if that is no FIFO any more. False: it cannot be told
+ * now. */
+static bool open_again(const char *path, int *out_fd)
+{
+    struct stat status;
+    *out_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (*out_fd < 0) {
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
+    }
+    bool is_told = fstat(*out_fd, &status) == 0;
+    if (!is_told || !S_ISFIFO(status.st_mode)) {
+        close(*out_fd);
+        *out_fd = -1;
+    }
+    return is_told;
+}
+
 /* The last writer of a FIFO has closed it. It is opened anew before the old descriptor is closed,
  * so that a writer that comes in between finds a reader; the new one waits without reporting an
- * end. */
-static void reopen_fifo(struct channel *channel)
+ * end. Until that succeeds, the old one keeps reporting it. */
+static void reopen_fifo(const struct control *control, struct channel *channel)
 {
-    int fd = open(channel->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    struct stat status;
-    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode))) {
-        close(fd);
-        fd = -1;
+    int fd;
+    if (!open_again(channel->path, &fd)) {
+        rest(control, channel);
+        return;
     }
     if (fd < 0) {
         fprintf(stderr, "cairn-serve: %s: the control FIFO is gone; commands from it end\n",
@@ -197,7 +214,7 @@ static void on_end(struct control *control, struct channel *channel)
 {
     end_input(control, channel);
     if (channel->kind == CHANNEL_FIFO) {
-        reopen_fifo(channel);
+        reopen_fifo(control, channel);
     } else if (channel->kind == CHANNEL_CLIENT) {
         channel->is_closing = true; /* it still gets its replies */
     } else {
@@ -210,7 +227,7 @@ static void on_readable(struct control *control, struct channel *channel)
     assert(channel->waiting_count == 0);
     ssize_t count = read(channel->in_fd, channel->waiting, sizeof channel->waiting);
     if (count > 0) {
-        channel->heard_ms = now_ms();
+        channel->heard_ms = control->now_ms;
         channel->waiting_count = (size_t)count;
         take_waiting(control, channel);
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -236,10 +253,10 @@ static struct channel *client_to_shed(const struct control *control)
 }
 
 /* Until a client may give way; 0: now, or there is no need. */
-static int64_t shed_wait_ms(const struct control *control)
+static int64_t shed_wait_ms(const struct control *control, int64_t now_ms)
 {
     const struct channel *oldest = client_to_shed(control);
-    int64_t left = oldest == NULL ? 0 : oldest->heard_ms + CONTROL_SILENT_MS - now_ms();
+    int64_t left = oldest == NULL ? 0 : oldest->heard_ms + CONTROL_SILENT_MS - now_ms;
     return left > 0 ? left : 0;
 }
 
@@ -257,10 +274,13 @@ static bool may_command(int fd, uid_t *out_uid)
     return peer.uid == 0 || peer.uid == geteuid();
 }
 
-static void on_listener(struct control *control, const struct channel *channel)
+static void on_listener(struct control *control, struct channel *channel)
 {
     int fd = accept4(channel->in_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            rest(control, channel);
+        }
         return;
     }
     struct channel *silent = client_to_shed(control);
@@ -269,7 +289,7 @@ static void on_listener(struct control *control, const struct channel *channel)
         silent->is_closing = true;
     }
     struct channel *client = add_channel(control, CHANNEL_CLIENT, fd, fd);
-    client->heard_ms = now_ms();
+    client->heard_ms = control->now_ms;
     uid_t uid;
     if (!may_command(fd, &uid)) {
         reply_format(&client->unsent,
@@ -293,20 +313,18 @@ static bool wants_input(const struct control *control, const struct channel *cha
         is_full(channel)) {
         return false;
     }
+    if (channel->rest_end_ms > control->now_ms) {
+        return false;
+    }
     if (channel->kind == CHANNEL_LISTENER) {
-        return shed_wait_ms(control) == 0; /* the others wait in its queue */
+        return shed_wait_ms(control, control->now_ms) == 0; /* the others wait in its queue */
     }
     return true;
 }
 
-int64_t control_wait_ms(const struct control *control)
+size_t control_poll_fds(struct control *control, int64_t now_ms, struct pollfd *out_fds)
 {
-    int64_t left = shed_wait_ms(control);
-    return left > 0 ? left : -1;
-}
-
-size_t control_poll_fds(struct control *control, struct pollfd *out_fds)
-{
+    control->now_ms = now_ms;
     for (size_t i = 0; i < control->count; i++) {
         struct channel *channel = control->channels[i];
         struct pollfd *pair = &out_fds[2 * i];
@@ -316,6 +334,19 @@ size_t control_poll_fds(struct control *control, struct pollfd *out_fds)
                                   .events = POLLOUT};
     }
     return 2 * control->count;
+}
+
+int64_t control_wait_ms(const struct control *control, int64_t now_ms)
+{
+    int64_t shed = shed_wait_ms(control, now_ms);
+    int64_t least = shed > 0 ? shed : -1;
+    for (size_t i = 0; i < control->count; i++) {
+        int64_t left = control->channels[i]->rest_end_ms - now_ms;
+        if (left > 0 && (least < 0 || left < least)) {
+            least = left;
+        }
+    }
+    return least;
 }
 
 static void drop_closed(struct control *control)
@@ -332,8 +363,9 @@ static void drop_closed(struct control *control)
     control->count = kept;
 }
 
-void control_turn(struct control *control, const struct pollfd *fds, size_t count)
+void control_turn(struct control *control, int64_t now_ms, const struct pollfd *fds, size_t count)
 {
+    control->now_ms = now_ms;
     for (size_t i = 0; 2 * i < count; i++) {
         struct channel *channel = control->channels[i];
         if (fds[2 * i].revents != 0 && channel->kind == CHANNEL_LISTENER) {
@@ -403,6 +435,9 @@ static int open_path(struct control *control, const char *path, struct error *er
 {
     struct stat status;
     bool exists = lstat(path, &status) == 0;
+    if (!exists && errno != ENOENT) {
+        return fail(path, error);
+    }
     if (exists && S_ISLNK(status.st_mode) && stat(path, &status) != 0) {
         return fail(path, error);
     }

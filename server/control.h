@@ -39,13 +39,14 @@ void control_free(struct control *control);
 size_t control_poll_count(const struct control *control);
 
 /* Fills in what to poll for; returns how many. */
-size_t control_poll_fds(struct control *control, struct pollfd *out_fds);
+size_t control_poll_fds(struct control *control, int64_t now_ms, struct pollfd *out_fds);
 
-/* Milliseconds until somebody who waits to be taken may be; -1: that comes with the others. */
-int64_t control_wait_ms(const struct control *control);
+/* How long until a channel that rests wants to be polled again, or a client that waits to be taken
+ * may be: call control_poll_fds() then. -1: there is none. */
+int64_t control_wait_ms(const struct control *control, int64_t now_ms);
 
 /* Acts upon what poll() found, in the order in which control_poll_fds() gave it. */
-void control_turn(struct control *control, const struct pollfd *fds, size_t count);
+void control_turn(struct control *control, int64_t now_ms, const struct pollfd *fds, size_t count);
 
 /* Queues text for standard output: the `ready` line, replies. */
 void control_print(struct control *control, const char *text, size_t count);

@@ -219,7 +219,7 @@ static void on_successor(struct server *server)
     char byte;
     bool is_over = now_ms() >= server->successor_until_ms;
     ssize_t count = read(server->successor_fd, &byte, 1);
-    if (count < 0 && errno == EAGAIN && !is_over) {
+    if (count < 0 && (errno == EAGAIN || errno == EINTR) && !is_over) {
         return;
     }
     if (count == 1) {
@@ -232,7 +232,8 @@ static void on_successor(struct server *server)
         kill(server->successor, SIGKILL);
         fprintf(stderr, "cairn-serve: process %ld did not come up (%s); this one goes on\n",
                 (long)server->successor, is_over ? "it took too long" : "it ended");
-        (void)waitpid(server->successor, NULL, 0);
+        while (waitpid(server->successor, NULL, 0) < 0 && errno == EINTR) {
+        }
     }
     close(server->successor_fd);
     server->successor_fd = -1;
@@ -259,14 +260,8 @@ static void on_signal(struct server *server)
 
 enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_SUCCESSOR, POLL_FIXED };
 
-/* The shorter of two times, of which -1 is none. */
-static int64_t sooner_ms(int64_t one, int64_t other)
-{
-    return one < 0 || (other >= 0 && other < one) ? other : one;
-}
-
-/* How long to wait for the next thing that comes by itself: the end of the drain, a release that is
- * over its time, or a client of the control socket that is. -1: there is none. */
+/* How long to wait for the next thing that comes by itself: the end of the drain, or a release that
+ * is over its time. -1: there is none. */
 static int64_t wait_ms(struct server *server)
 {
     enum { LONGEST_MS = 3600000 };
@@ -279,8 +274,13 @@ static int64_t wait_ms(struct server *server)
     }
     int64_t expiry_s = loader_expire(&server->loader);
     int64_t left_s = expiry_s - time(NULL);
-    int64_t left = expiry_s < 0 ? -1 : left_s > LONGEST_MS / 1000 ? LONGEST_MS : left_s * 1000;
-    return sooner_ms(left, control_wait_ms(server->control));
+    return expiry_s < 0 ? -1 : left_s > LONGEST_MS / 1000 ? LONGEST_MS : left_s * 1000;
+}
+
+/* The less of two waits; -1 is for ever. */
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
 /* One wait and what came of it. */
@@ -293,8 +293,9 @@ static void turn(struct server *server)
     fds[POLL_ENDED] = (struct pollfd){.fd = workers_ended_fd(server->workers), .events = POLLIN};
     fds[POLL_SUCCESSOR] = (struct pollfd){.fd = server->successor_fd, .events = POLLIN};
     bool takes_commands = server->successor == 0;
-    size_t control_count = takes_commands ? control_poll_fds(server->control, fds + POLL_FIXED) : 0;
-    int64_t left = wait_ms(server);
+    size_t control_count =
+        takes_commands ? control_poll_fds(server->control, now_ms(), fds + POLL_FIXED) : 0;
+    int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, now_ms()));
     if (server->is_draining && left <= 0) {
         workers_stop(server->workers);
         left = 100;
@@ -308,7 +309,7 @@ static void turn(struct server *server)
         if (fds[POLL_SIGNAL].revents != 0) {
             on_signal(server);
         }
-        control_turn(server->control, fds + POLL_FIXED, control_count);
+        control_turn(server->control, now_ms(), fds + POLL_FIXED, control_count);
         undertaker_bury(&server->undertaker);
     }
     free(fds);
@@ -352,6 +353,19 @@ static int start(struct server *server, struct error *error)
     return status == 0 ? workers_start(server->workers, error) : status;
 }
 
+/* A successor that does not come up leaves the names of sockets alone: the process before it goes
+ * on with them. */
+static void leave_names(struct server *server)
+{
+    if (server->handover.is_there) {
+        listeners_disown(&server->listeners);
+        listeners_disown(&server->handover.listeners);
+        if (server->control != NULL) {
+            control_release(server->control);
+        }
+    }
+}
+
 static void stop(struct server *server)
 {
     workers_free(server->workers);
@@ -391,6 +405,7 @@ int main(int argc, char **argv)
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
     if (start(&server, &error) != 0) {
+        leave_names(&server);
         stop(&server);
         return failed(&error);
     }

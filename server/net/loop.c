@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include "common/mem.h"
+#include "common/wake.h"
 #include "net/h1_session.h"
 #include "net/listener.h"
 
@@ -28,7 +29,8 @@ struct loop {
     size_t listener_count;
     struct publication *publication;
     struct subscriber subscriber;
-    int64_t accept_after_ms; /* out of descriptors: listeners rest until then; 0: they do not */
+    int64_t
+        accept_after_ms; /* nothing can be accepted: listeners rest until then; 0: they do not */
     atomic_bool is_draining;
     atomic_bool is_stopped;
     struct turn turn;
@@ -36,28 +38,31 @@ struct loop {
 
 /* ---- accepting ---- */
 
-static void watch_listeners(struct loop *loop, uint32_t events)
+static bool watch_listeners(struct loop *loop, uint32_t events)
 {
+    bool is_done = true;
     for (size_t i = 0; i < loop->listener_count; i++) {
         struct epoll_event event = {.events = events, .data.ptr = &loop->listeners[i]};
-        if (loop->listeners[i].fd >= 0) {
-            (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->listeners[i].fd, &event);
+        if (loop->listeners[i].fd >= 0 &&
+            epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->listeners[i].fd, &event) != 0) {
+            is_done = false;
         }
     }
+    return is_done;
 }
 
 /* Nothing to shed: a listener that is ready but cannot be served would make the loop spin. */
 static void rest_listeners(struct loop *loop)
 {
-    watch_listeners(loop, 0);
+    (void)watch_listeners(loop, 0); /* one that is still watched is put to rest again */
     loop->accept_after_ms = loop->turn.conns.now_ms + ACCEPT_REST_MS;
 }
 
 static void wake_listeners(struct loop *loop)
 {
     if (loop->accept_after_ms != 0 && loop->turn.conns.now_ms >= loop->accept_after_ms) {
-        loop->accept_after_ms = 0;
-        watch_listeners(loop, EPOLLIN);
+        bool is_done = watch_listeners(loop, EPOLLIN);
+        loop->accept_after_ms = is_done ? 0 : loop->turn.conns.now_ms + ACCEPT_REST_MS;
     }
 }
 
@@ -94,6 +99,27 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
     h1_session_begin(turn, conn_open(&turn->conns, fd, &address, wants_proxy));
 }
 
+/* Does the error of an accept4() concern the one connection that it would have given, and not the
+ * next one as well (accept(2), "Error handling")? */
+static bool concerns_one_connection(int number)
+{
+    static const int numbers[] = {
+        ECONNABORTED, EINTR,  EPERM,        EPROTO,     ENOPROTOOPT, ENETDOWN,
+        EHOSTDOWN,    ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ETIMEDOUT,
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
+        if (number == numbers[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_shortage(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
 static void on_listener(struct loop *loop, const struct listener_source *listener)
 {
     for (int i = 0; i < TURN_ACCEPTS_MAX; i++) {
@@ -105,17 +131,16 @@ static void on_listener(struct loop *loop, const struct listener_source *listene
             admit(loop, fd, &peer);
             continue;
         }
-        bool is_out_of_descriptors = errno == EMFILE || errno == ENFILE;
-        if (is_out_of_descriptors && conn_shed(&loop->turn.conns)) {
-            continue;
-        }
-        if (is_out_of_descriptors) {
-            rest_listeners(loop);
-        }
-        if (errno == EAGAIN || is_out_of_descriptors) {
+        int number = errno;
+        if (number == EAGAIN) {
             return;
         }
-        /* the rest concerns the one connection that is gone (accept(2), "Error handling") */
+        if (concerns_one_connection(number) ||
+            (is_shortage(number) && conn_shed(&loop->turn.conns))) {
+            continue;
+        }
+        rest_listeners(loop);
+        return;
     }
 }
 
@@ -248,22 +273,16 @@ void loop_run(struct loop *loop)
 
 /* ---- life ---- */
 
-static void wake(struct loop *loop)
-{
-    uint64_t one = 1;
-    (void)!write(loop->wake_fd, &one, sizeof one);
-}
-
 void loop_drain(struct loop *loop)
 {
     atomic_store_explicit(&loop->is_draining, true, memory_order_release);
-    wake(loop);
+    wake_eventfd(loop->wake_fd);
 }
 
 void loop_stop(struct loop *loop)
 {
     atomic_store_explicit(&loop->is_stopped, true, memory_order_release);
-    wake(loop);
+    wake_eventfd(loop->wake_fd);
 }
 
 struct loop_totals loop_totals(const struct loop *loop)

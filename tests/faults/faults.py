@@ -113,6 +113,8 @@ class Table:
 
 def spread(count, most):
     """Up to `most` of 1 .. count: all if there are so few, else the first, the last and some between."""
+    if most == 1 and count > 1:
+        return [1]
     if count <= most:
         return list(range(1, count + 1))
     return sorted({1 + round(i * (count - 1) / (most - 1)) for i in range(most)})

@@ -1,9 +1,15 @@
 """Faults that once were mistakes, one test for each, named after it."""
+import os
+import signal
+import socket
 import tempfile
 import unittest
 from pathlib import Path
 
 import faults
+import cairn
+import test_server
+from cairn import wait_until
 from faults import Fault
 from test_packer import Faults as PackerFaults
 
@@ -46,6 +52,122 @@ class TestPacker(unittest.TestCase):
 
     def test_a_uuid_of_less_random_bytes(self):
         self.check("add_new_at_any_time", Fault("getentropy", "EIO", 1))
+
+
+class TestServer(test_server.TestServing):
+    """Uses one server; what it inherits runs in test_server.py."""
+
+    test_serving = None
+    test_serving_without_disk_readers = None
+
+    def serve(self):
+        self.tally = faults.Tally("mended")
+        self.failed_before = {}
+        subject = test_server.Subject(self.folder, self.table, self.site)
+        self.addCleanup(subject.server.kill)
+        subject.await_ready()
+        subject.check_serves()
+        return subject
+
+    def check_spins(self, subject, touch, call, how):
+        """While `call` fails and something waits for it, the server sleeps; then it goes on."""
+        self.table.arm(Fault(call, how, 1, 1 << 40), relative=True)
+        touch()
+        wait_until(lambda: self.table.failed(call) > 0, "a fault")
+        subject.check_sleeps()
+        self.table.disarm(call)
+        subject.check_serves()
+
+    def test_accept_without_memory_turns_in_circles(self):
+        """Only the want of descriptors made the listeners rest; the control socket never rested."""
+        for how in ("ENOMEM", "ENOBUFS", "EMFILE"):
+            with self.subTest(how):
+                subject = self.serve()
+                client = socket.socket()
+                self.addCleanup(client.close)
+                self.check_spins(subject, lambda: client.connect(subject.server.address),
+                                 "accept4", how)
+                control = socket.socket(socket.AF_UNIX)
+                self.addCleanup(control.close)
+                self.check_spins(subject, lambda: control.connect(os.path.relpath(subject.socket)),
+                                 "accept4", how)
+                subject.stop()
+
+    def test_a_fifo_without_descriptors_is_given_up(self):
+        """A writer closes it while there is no descriptor: commands from it ended for good."""
+        subject = self.serve()
+        self.table.arm(Fault("open64", "EMFILE", 1, 1 << 40), relative=True)
+        with open(subject.fifo, "w", encoding="ascii") as fifo:
+            fifo.write("help\n")
+        wait_until(lambda: self.table.failed("open64") > 0, "a fault")
+        subject.check_sleeps()
+        self.table.disarm("open64")
+        with open(subject.fifo, "w", encoding="ascii") as fifo:
+            fifo.write(f"load index {self.site.indexes[2]}\n")
+        wait_until(lambda: "release=2" in subject.server.log(), "the command's reply")
+        subject.release = 2
+        subject.check_serves()
+        self.assertNotIn("is gone", subject.server.log())
+        subject.stop()
+
+    def test_a_wake_up_that_is_interrupted_is_lost(self):
+        """A load waited for a worker that slept."""
+        subject = self.serve()
+        self.table.arm(Fault("write", "EINTR", 1, 1), relative=True)
+        self.assertTrue(subject.load(2).startswith("ok "))
+        subject.check_serves()
+        subject.stop()
+
+    def test_a_socket_in_use_is_taken_away_without_descriptors(self):
+        """Whether somebody listens could not be asked: the name was removed."""
+        subject = self.serve()
+        name = os.path.relpath(subject.socket)
+        other = faults.Table(self.folder)
+        self.addCleanup(other.__exit__)
+        for fault in (Fault("socket", "EMFILE", 1, 100), Fault("connect", "ENOMEM", 1, 100)):
+            with self.subTest(str(fault)):
+                other.arm(fault)
+                with cairn.Server(listen=[f"unix:{name}"], env=other.environment, expect_exit=1,
+                                  program="cairn-serve-faults", wait_ready=False) as second:
+                    self.assertIsNone(second.read_line())
+                    self.assertIn(fault.text, second.log())
+                other.disarm(fault.call)
+                self.assertTrue(subject.load(1).startswith("ok "))
+        subject.stop()
+
+    def check_failed_successor(self, call, how, first, count):
+        subject = self.serve()
+        http = subject.folder / "http.sock"
+        self.table.arm(Fault(call, how, first, count), relative=True)
+        subject.server.signal(signal.SIGUSR2)
+        subject.server.wait_log("did not come up")
+        self.table.disarm(call)
+        self.assertTrue(http.exists(), "the name of its socket is gone")
+        self.assertTrue(subject.socket.exists(), "the name of its control socket is gone")
+        subject.check_serves()
+        subject.stop()
+
+    def test_a_successor_that_fails_removes_the_sockets(self):
+        """It shares them with the server that goes on."""
+        self.check_failed_successor("mmap64", "ENOMEM", 1, 1000)
+        self.check_failed_successor("pthread_create", "EAGAIN", 9, 1)  # the worker
+
+    def test_a_successor_of_a_part_of_the_list(self):
+        """The list of what it takes over was cut short, or not read to its end."""
+        self.check_failed_successor("__getdelim", "EIO", 3, 1)
+        for call, how in (("fflush", "ENOSPC"), ("fclose", "EIO"), ("dup", "EMFILE"),
+                          ("fdopen", "ENOMEM"), ("pipe2", "EMFILE"), ("memfd_create", "EMFILE"),
+                          ("fork", "EAGAIN")):
+            with self.subTest(call):
+                subject = self.serve()
+                before = subject.descriptors()
+                self.table.arm(Fault(call, how, 1, 1), relative=True)
+                subject.server.signal(signal.SIGUSR2)
+                subject.server.wait_log(os.strerror(faults.number_of(how)))
+                self.table.disarm(call)
+                self.check_idle(subject, before, call)
+                subject.check_serves()
+                subject.stop()
 
 
 if __name__ == "__main__":

@@ -328,7 +328,7 @@ class Server:
 
     def __init__(self, *indexes, workers=2, listen=("127.0.0.1:0",), control=(), options=(),
                  env=None, bin_folder=None, wrapper=(), stdin=subprocess.PIPE, expect_exit=0,
-                 wait_ready=True):
+                 wait_ready=True, program="cairn-serve"):
         self._holder = tempfile.TemporaryDirectory(prefix="cairn-serve-")
         self.folder = Path(self._holder.name)
         self.expect_exit = expect_exit
@@ -341,7 +341,7 @@ class Server:
         if workers is not None:
             arguments += ["--workers", str(workers)]
         self.log_path = self.folder / "stderr"
-        command = [*map(str, wrapper), str((bin_folder or BIN) / "cairn-serve"), *arguments,
+        command = [*map(str, wrapper), str((bin_folder or BIN) / program), *arguments,
                    *map(str, options), *map(str, indexes)]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE,
