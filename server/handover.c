@@ -71,12 +71,47 @@ static void write_all(struct passing *passing, int ready_fd, const struct listen
     write_sites(passing->file, sites);
 }
 
+/* The text as a file in memory. A part of it would make a successor that lacks a part. */
+static int write_memory(struct passing *passing, int ready_fd, const struct listeners *listeners,
+                        const struct control *control, const struct site_list *sites, int *out_fd)
+{
+    int memory = memfd_create("cairn-handover", MFD_CLOEXEC);
+    if (memory < 0) {
+        return -errno;
+    }
+    int copy = dup(memory); /* for the stream, which closes it */
+    passing->file = copy < 0 ? NULL : fdopen(copy, "w");
+    if (passing->file == NULL) {
+        int status = -errno;
+        if (copy >= 0) {
+            close(copy);
+        }
+        close(memory);
+        return status;
+    }
+    write_all(passing, ready_fd, listeners, control, sites);
+    bool is_written = fflush(passing->file) == 0 && ferror(passing->file) == 0;
+    int number = errno;
+    if (fclose(passing->file) != 0 && is_written) {
+        is_written = false;
+        number = errno;
+    }
+    if (!is_written) {
+        close(memory);
+        return number != 0 ? -number : -EIO;
+    }
+    *out_fd = memory;
+    return 0;
+}
+
 /* Between fork() and exec() in a process with threads: system calls only. */
 static _Noreturn void become(const char *path, char **argv, char **environment,
                              const struct passing *passing)
 {
     for (size_t i = 0; i < passing->count; i++) {
-        (void)fcntl(passing->fds[i], F_SETFD, 0);
+        if (fcntl(passing->fds[i], F_SETFD, 0) != 0) {
+            _exit(127);
+        }
     }
     execve(path, argv, environment);
     _exit(127);
@@ -99,21 +134,18 @@ int handover_start(const char *path, char **argv, const struct listeners *listen
                    int *out_ready_fd, struct error *error)
 {
     int ready[2];
-    int memory = memfd_create("cairn-handover", MFD_CLOEXEC);
-    FILE *file = memory < 0 ? NULL : fdopen(dup(memory), "w");
-    if (file == NULL || pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) {
-        int status = error_set(error, -errno, "handing over: %s", strerror(errno));
-        if (file != NULL) {
-            fclose(file);
-        }
-        if (memory >= 0) {
-            close(memory);
-        }
-        return status;
+    if (pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return error_set(error, -errno, "handing over: %s", strerror(errno));
     }
-    struct passing passing = {.file = file};
-    write_all(&passing, ready[1], listeners, control, sites);
-    fclose(file);
+    struct passing passing = {.fds = NULL};
+    int memory = -1;
+    int status = write_memory(&passing, ready[1], listeners, control, sites, &memory);
+    if (status != 0) {
+        close(ready[0]);
+        close(ready[1]);
+        free(passing.fds);
+        return error_set(error, status, "handing over: %s", error_name(status));
+    }
     passing.fds = mem_resize(passing.fds, passing.count + 1, sizeof(int));
     passing.fds[passing.count++] = memory;
     char **environment = with_variable(memory);
@@ -230,6 +262,9 @@ int handover_receive(struct handover *handover, struct error *error)
     while (status == 0 && getline(&line, &capacity, file) > 0) {
         status = take_line(handover, line, error);
     }
+    if (status == 0 && !feof(file)) {
+        status = error_set(error, -errno, "%s=%d: %s", variable, fd, strerror(errno));
+    }
     free(line);
     fclose(file);
     return status;
@@ -238,7 +273,8 @@ int handover_receive(struct handover *handover, struct error *error)
 void handover_confirm(struct handover *handover)
 {
     if (handover->ready_fd >= 0) {
-        (void)!write(handover->ready_fd, "1", 1);
+        while (write(handover->ready_fd, "1", 1) < 0 && errno == EINTR) {
+        }
         close(handover->ready_fd);
         handover->ready_fd = -1;
     }
