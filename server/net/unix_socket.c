@@ -13,17 +13,24 @@ static int fail(const char *path, struct error *error)
     return error_set(error, -errno, "%s: %s", path, strerror(errno));
 }
 
-/* Does a process answer on this socket? */
-static bool is_alive(const struct sockaddr_un *address)
+/* Removes a socket that nobody listens on any more; anything but a refused connection leaves it. */
+static int remove_stale(const struct sockaddr_un *address, struct error *error)
 {
+    const char *path = address->sun_path;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answered =
-        fd >= 0 &&
-        (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
-    if (fd >= 0) {
-        close(fd);
+    if (fd < 0) {
+        return fail(path, error);
     }
-    return answered;
+    int result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    int number = result == 0 ? EAGAIN : errno;
+    close(fd);
+    if (number == EAGAIN) {
+        return error_set(error, ERR_BUSY, "%s: another server listens here", path);
+    }
+    if (number != ECONNREFUSED && number != ENOENT) {
+        return error_set(error, -number, "%s: is it in use? %s", path, strerror(number));
+    }
+    return unlink(path) == 0 || errno == ENOENT ? 0 : fail(path, error);
 }
 
 static int bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
@@ -41,6 +48,9 @@ int unix_socket_listen(const char *path, mode_t mode, int backlog, int *out_fd, 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
     bool exists = lstat(path, &status) == 0;
+    if (!exists && errno != ENOENT && errno != ENAMETOOLONG) {
+        return fail(path, error);
+    }
     if (strlen(path) >= sizeof address.sun_path) {
         return error_set(error, ERR_LIMIT, "%s: longer than a socket's path may be (%zu bytes)",
                          path, sizeof address.sun_path - 1);
@@ -52,18 +62,21 @@ int unix_socket_listen(const char *path, mode_t mode, int backlog, int *out_fd, 
     if (exists && !S_ISSOCK(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "%s: something else than a socket is there", path);
     }
-    if (exists && is_alive(&address)) {
-        return error_set(error, ERR_BUSY, "%s: another server listens here", path);
-    }
-    if (exists && unlink(path) != 0) {
-        return fail(path, error);
+    int result = exists ? remove_stale(&address, error) : 0;
+    if (result != 0) {
+        return result;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind_with_mode(fd, &address, mode) != 0 || listen(fd, backlog) != 0) {
+    if (fd < 0) {
+        return fail(path, error);
+    }
+    bool is_bound = bind_with_mode(fd, &address, mode) == 0;
+    if (!is_bound || listen(fd, backlog) != 0) {
         int failure = fail(path, error);
-        if (fd >= 0) {
-            close(fd);
+        if (is_bound) {
+            unlink(path);
         }
+        close(fd);
         return failure;
     }
     *out_fd = fd;
