@@ -54,7 +54,8 @@ static int send_line(struct control_client *client, const char *line, bool *out_
     return status == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-/* The words, with a space between them; a relative path of `load index` with this folder before. */
+/* The words, with a space between them; a relative path of `load index` with this folder before.
+ * NULL if that cannot be told. */
 static char *join(int count, char **words)
 {
     bool is_load = count >= 3 && strcmp(words[0], "load") == 0 && strcmp(words[1], "index") == 0;
@@ -63,6 +64,10 @@ static char *join(int count, char **words)
         char *folder = NULL;
         if (is_load && i == 2 && words[i][0] != '/' && words[i][0] != '"') {
             folder = getcwd(NULL, 0);
+            if (folder == NULL) {
+                free(line);
+                return NULL;
+            }
         }
         char *longer =
             mem_format("%s%s%s%s%s", line, i == 0 ? "" : " ", folder == NULL ? "" : folder,
@@ -94,6 +99,9 @@ static int send_input(struct control_client *client)
         }
     }
     free(line);
+    if (ferror(stdin)) { /* the lines behind were not sent */
+        result = failed("standard input");
+    }
     return result;
 }
 
@@ -109,7 +117,7 @@ static int run(const char *path, int64_t timeout_ms, int count, char **words)
     if (count > 0) {
         bool ignored;
         char *line = join(count, words);
-        result = send_line(client, line, &ignored);
+        result = line == NULL ? failed("this folder's name") : send_line(client, line, &ignored);
         free(line);
     } else {
         result = send_input(client);
