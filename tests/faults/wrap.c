@@ -189,7 +189,29 @@ static bool fails_or_is_short(struct call *call, size_t *count)
 /* ---- bytes ---- */
 
 WRAP_TRANSFER(read, (int fd, void *bytes, size_t count), (fd, bytes, count))
-WRAP_TRANSFER(write, (int fd, const void *bytes, size_t count), (fd, bytes, count))
+/* The eight bytes that wake an eventfd may be interrupted; nothing else happens to them
+ * (eventfd(2)). */
+static bool is_possible(const struct row *row, size_t count)
+{
+    return count != sizeof(uint64_t) || row->number == EINTR;
+}
+
+ssize_t __real_write(int fd, const void *bytes, size_t count);
+ssize_t __wrap_write(int fd, const void *bytes, size_t count);
+ssize_t __wrap_write(int fd, const void *bytes, size_t count)
+{
+    static struct call call = {"write", NULL};
+    const struct row *row = take_fault(&call);
+    if (row == NULL || !is_possible(row, count)) {
+        return __real_write(fd, bytes, count);
+    }
+    if (row->number != 0) {
+        errno = (int)row->number;
+        return -1;
+    }
+    return __real_write(fd, bytes, count < row->bytes ? count : (size_t)row->bytes);
+}
+
 WRAP_TRANSFER(pread64, (int fd, void *bytes, size_t count, off64_t offset),
               (fd, bytes, count, offset))
 WRAP_TRANSFER(pwrite64, (int fd, const void *bytes, size_t count, off64_t offset),
@@ -322,7 +344,6 @@ WRAP(void *, mmap64,
 WRAP(int, munmap, (void *address, size_t bytes), (address, bytes), -1)
 WRAP(int, madvise, (void *address, size_t bytes, int advice), (address, bytes, advice), -1)
 WRAP(int, mincore, (void *address, size_t bytes, unsigned char *out), (address, bytes, out), -1)
-WRAP(void *, malloc, (size_t bytes), (bytes), NULL)
 WRAP(void *, calloc, (size_t count, size_t bytes), (count, bytes), NULL)
 WRAP(void *, reallocarray, (void *old, size_t count, size_t bytes), (old, count, bytes), NULL)
 WRAP(void *, aligned_alloc, (size_t alignment, size_t bytes), (alignment, bytes), NULL)

@@ -1,0 +1,78 @@
+"""The shipped programs, whole, with faults put in by strace: requests, loads and packs go on while
+calls fail again and again, and whatever is answered is right to the byte.
+"""
+import os
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+import faults
+import cairn
+import test_server
+from cairn import wait_until
+
+# (what fails, how, when): after some calls, and then each n-th one again.
+PATTERNS = (
+    ("accept4", "error=EMFILE", "3+7"), ("accept4", "error=ECONNABORTED", "2+5"),
+    ("accept4", "error=ENOMEM", "4+9"), ("epoll_wait", "error=EINTR", "2+3"),
+    ("sendfile", "error=EINTR", "1+4"), ("sendfile", "error=ECONNRESET", "2+9"),
+    ("sendto", "error=EAGAIN", "2+5"), ("sendmsg", "error=EPIPE", "3+11"),
+    ("recvfrom", "error=EINTR", "2+3"), ("recvfrom", "error=ECONNRESET", "5+9"),
+    ("mmap", "error=ENOMEM", "90+5"), ("openat", "error=EMFILE", "40+3"),
+    ("write", "error=EINTR", "3+4"), ("poll", "error=EINTR", "2+2"),
+)
+ROUNDS = 400 if faults.EXHAUSTIVE else 25
+
+
+class TestStrace(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="cairn-faults-")
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.strace = cairn.strace()
+        self.bin = cairn.plain_bin()
+
+    def run_pattern(self, site, call, how, when):
+        log = self.folder / f"trace-{call}-{how}"
+        wrapper = [self.strace, "-f", "-qq", "-o", log, "-e", f"trace={call}",
+                   "-e", f"inject={call}:{how}:when={when}"]
+        socket_path = os.path.relpath(self.folder / "control.sock")
+        with cairn.Server(site.indexes[1], bin_folder=self.bin, wrapper=wrapper,
+                          control=[socket_path], wait_ready=False) as server:
+            server._await_ready()
+            problems = []
+
+            def read():
+                try:
+                    for _ in range(ROUNDS):
+                        test_server.ask(server.address, ["/small.bin", "/", "/large.bin"], [1, 2])
+                        test_server.ask_slowly(server.address, "/large.bin", [1, 2])
+                except AssertionError as problem:
+                    problems.append(problem)
+
+            readers = [threading.Thread(target=read) for _ in range(3)]
+            for reader in readers:
+                reader.start()
+            for i in range(ROUNDS):
+                reply = test_server.command(socket_path, f"load index {site.indexes[1 + i % 2]}")
+                self.assertTrue(reply == "" or reply.startswith(("ok ", "error ")), reply)
+            for reader in readers:
+                reader.join()
+            self.assertEqual([], problems)
+            wait_until(lambda: test_server.ask(server.address, ["/"], [1, 2]), "an answer")
+        injected = log.read_text(errors="replace").count("(INJECTED)")
+        self.assertGreater(injected, 0, "no fault came about")
+        return injected
+
+    def test_serving(self):
+        site = test_server.Site(self.folder)
+        tally = faults.Tally("strace-serving")
+        for call, how, when in PATTERNS:
+            with self.subTest(f"{call} {how} {when}"):
+                tally.add(call, self.run_pattern(site, call, how, when), "served")
+        tally.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
