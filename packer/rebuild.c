@@ -61,10 +61,11 @@ static int make_index(const struct rebuild *rebuild, const struct commit *commit
     return status;
 }
 
-/* What the system refuses (-errno) tells nothing about what is damaged. */
+/* What the system refuses (-errno) tells nothing about what is damaged; but that an index is not
+ * there does: an overlay is made from the one below it. */
 static bool is_damage(int status)
 {
-    return status <= ERR_FORMAT;
+    return status <= ERR_FORMAT || status == -ENOENT;
 }
 
 /* What of a release is damaged is told, and does not stop the others. */

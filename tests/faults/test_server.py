@@ -19,9 +19,9 @@ ENVIRONMENT = {"ASAN_OPTIONS": "allocator_may_return_null=1"}
 PLAIN = cairn.PLAIN_BIN or cairn.BIN
 LIMIT_S = 60
 PAGES = {
-    1: {"index.html": "<h1>release one</h1>", "large.bin": noise(900_000, 1),
+    1: {"index.html": "<h1>release one</h1>", "large.bin": noise(1_500_000, 1),
         "small.bin": noise(3000, 3)},
-    2: {"index.html": "<h1>release two</h1>", "large.bin": noise(700_000, 2),
+    2: {"index.html": "<h1>release two</h1>", "large.bin": noise(1_300_000, 2),
         "small.bin": noise(2000, 4)},
 }
 TARGETS = {"/": "index.html", "/large.bin": "large.bin", "/small.bin": "small.bin"}
