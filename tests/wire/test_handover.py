@@ -191,6 +191,19 @@ class TestUsr2(Handover):
         self.hand_over(server)
         self.assertEqual(self.get(server).body, b"first\n")
 
+    def test_a_successor_that_fails_leaves_the_names(self):
+        """It had the sockets already when it found that an index is gone: it removed their names."""
+        http = self.folder / "http.sock"
+        server = self.serve(self.first, listen=["127.0.0.1:0", f"unix:{http}"])
+        aside = self.first.rename(self.first.with_suffix(".aside"))
+        server.signal(signal.SIGUSR2)
+        server.wait_log("did not come up")
+        aside.rename(self.first)
+        for path in (http, self.socket):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+        self.hand_over(server)
+
     def test_descriptors_do_not_pile_up(self):
         server = self.serve(self.first, workers=2)
         counts = []
