@@ -27,6 +27,14 @@ static int map_file(struct archive *archive, uint64_t file_bytes, uint64_t reser
     return error_set(error, -errno, "%s: cannot be mapped: %s", archive->path, strerror(errno));
 }
 
+void archive_ask_residency(struct archive *archive)
+{
+    struct stat status;
+    bool is_owner = fstat(archive->fd, &status) == 0 && status.st_uid == geteuid();
+    archive->is_residency_told =
+        is_owner || faccessat(AT_FDCWD, archive->path, W_OK, AT_EACCESS) == 0;
+}
+
 static int open_and_check(struct archive *archive, uint64_t reserve_bytes, struct error *error)
 {
     struct stat status;
@@ -37,8 +45,7 @@ static int open_and_check(struct archive *archive, uint64_t reserve_bytes, struc
     if (!S_ISREG(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "%s: not a regular file", archive->path);
     }
-    archive->is_residency_told =
-        status.st_uid == geteuid() || faccessat(AT_FDCWD, archive->path, W_OK, AT_EACCESS) == 0;
+    archive_ask_residency(archive);
     archive->device = status.st_dev;
     archive->inode = status.st_ino;
     uint8_t start[SUPERBLOCK_BYTES];

@@ -34,6 +34,9 @@ struct archive {
 int archive_open(const char *path, uint64_t reserve_bytes, struct archive **out_archive,
                  struct error *error) CAIRN_MUST_CHECK;
 
+/* Finds out is_residency_told anew: after the process has become another user. */
+void archive_ask_residency(struct archive *archive);
+
 struct archive *archive_ref(struct archive *archive);
 void archive_unref(struct archive *archive); /* the last one unmaps; takes NULL */
 

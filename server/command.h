@@ -11,6 +11,7 @@
 struct command_context {
     struct loader *loader;
     const struct workers *workers; /* NULL before they are made */
+    const struct sandbox *sandbox; /* NULL before it is entered */
     int64_t started_s;             /* Unix time */
     bool wants_quit;               /* set by `quit` */
 };

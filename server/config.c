@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "server/added_fields.h"
+#include "server/handover.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -69,6 +70,19 @@ static const char help[] =
     "                        standard error (CAIRN_ACCESS_LOG; none)\n"
     "  --forwarded-from LIST peers whose Forwarded or X-Forwarded-For names the client, for the\n"
     "                        access log; repeatable (CAIRN_FORWARDED_FROM)\n"
+    "\n"
+    "What it may do (docs/security.md):\n"
+    "  --user USER[:GROUP]   started by root: become this user when everything is open "
+    "(CAIRN_USER)\n"
+    "  --archives DIR        indexes and archives are read beneath the folders of the INDEX files, "
+    "and\n"
+    "                        here; repeatable. Without either, anywhere (CAIRN_ARCHIVES)\n"
+    "  --sandbox on|off|require\n"
+    "                        give up privileges, files and system calls that serving does not "
+    "need,\n"
+    "                        as far as the kernel can; require: do not start if it cannot\n"
+    "                        (CAIRN_SANDBOX; on)\n"
+    "\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
     "\n"
@@ -118,6 +132,10 @@ static int add_listener(struct config *config, const char *text, struct error *e
         return error_set(error, ERR_USAGE, "more than %d addresses to listen on",
                          CONFIG_LISTENERS_MAX);
     }
+    if (handover_is_there()) { /* with the sockets; from a sandbox no name can be looked up */
+        config->listeners[config->listener_count++] = (struct listen_address){0};
+        return 0;
+    }
     return listen_address_parse(text, &config->listeners[config->listener_count++], error);
 }
 
@@ -129,6 +147,32 @@ static int add_control(struct config *config, const char *path, struct error *er
     }
     config->controls[config->control_count++] = path;
     return 0;
+}
+
+static int add_archives(struct config *config, const char *path, struct error *error)
+{
+    if (*path == '\0') {
+        return error_set(error, ERR_USAGE, "--archives: an empty path");
+    }
+    config->archives =
+        mem_resize(config->archives, config->archive_count + 1, sizeof *config->archives);
+    config->archives[config->archive_count++] = path;
+    return 0;
+}
+
+static int parse_sandbox(struct config *config, const char *name, const char *text,
+                         struct error *error)
+{
+    static const char *const modes[] = {
+        [SANDBOX_ON] = "on", [SANDBOX_OFF] = "off", [SANDBOX_REQUIRE] = "require"};
+    for (enum sandbox_mode mode = 0; mode < ARRAY_COUNT(modes); mode++) {
+        if (strcmp(text, modes[mode]) == 0) {
+            config->sandbox = mode;
+            config->has_sandbox = true;
+            return 0;
+        }
+    }
+    return error_set(error, ERR_USAGE, "%s: not on, off or require: %s", name, text);
 }
 
 static int add_proxies(struct config *config, const char *text, struct error *error)
@@ -246,6 +290,23 @@ static int read_http_environment(struct config *config, struct error *error)
     return status;
 }
 
+static int read_sandbox_environment(struct config *config, struct error *error)
+{
+    int status = 0;
+    const char *mode = getenv("CAIRN_SANDBOX");
+    if (!config->has_sandbox && mode != NULL && *mode != '\0') {
+        status = parse_sandbox(config, "CAIRN_SANDBOX", mode, error);
+    }
+    const char *user = getenv("CAIRN_USER");
+    if (config->user == NULL && user != NULL && *user != '\0') {
+        config->user = user;
+    }
+    if (status == 0 && config->archive_count == 0) {
+        status = add_list(config, "CAIRN_ARCHIVES", &config->owned[2], add_archives, error);
+    }
+    return status;
+}
+
 /* What flags left open. */
 static int read_environment(struct config *config, struct error *error)
 {
@@ -278,6 +339,9 @@ static int read_environment(struct config *config, struct error *error)
     const char *retain_for = getenv("CAIRN_RETAIN_FOR");
     if (status == 0 && config->retain_for_s == 0 && retain_for != NULL && *retain_for != '\0') {
         status = parse_duration("CAIRN_RETAIN_FOR", retain_for, &config->retain_for_s, error);
+    }
+    if (status == 0) {
+        status = read_sandbox_environment(config, error);
     }
     return status == 0 ? read_http_environment(config, error) : status;
 }
@@ -332,6 +396,13 @@ static int read_flag(struct config *config, int letter, struct error *error)
         return set_drain(config, optarg, error);
     case 'L':
         return set_limit(config, optarg, error);
+    case 'S':
+        return parse_sandbox(config, "--sandbox", optarg, error);
+    case 'i':
+        return add_archives(config, optarg, error);
+    case 'u':
+        config->user = optarg;
+        return 0;
     default:
         return error_set(error, ERR_USAGE, "see above");
     }
@@ -387,6 +458,9 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"access-log", required_argument, NULL, 'A'},
         {"limit", required_argument, NULL, 'L'},
         {"drain", required_argument, NULL, 'd'},
+        {"sandbox", required_argument, NULL, 'S'},
+        {"archives", required_argument, NULL, 'i'},
+        {"user", required_argument, NULL, 'u'},
         {"limits", no_argument, NULL, LETTER_LIMITS},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
@@ -493,5 +567,6 @@ void config_fini(struct config *config)
     address_list_fini(&config->forwarded_from);
     free(config->added_fields);
     free(config->indexes);
+    free(config->archives);
     *config = (struct config){0};
 }

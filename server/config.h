@@ -6,6 +6,12 @@
 #include "net/loop.h"
 #include "server/loader.h"
 
+enum sandbox_mode {
+    SANDBOX_ON, /* as much of it as the kernel can */
+    SANDBOX_OFF,
+    SANDBOX_REQUIRE, /* all of it, or no start */
+};
+
 enum { CONFIG_LISTENERS_MAX = 64, CONFIG_CONTROLS_MAX = 16, CONFIG_WORKERS_MAX = 1024 };
 
 struct config {
@@ -30,7 +36,12 @@ struct config {
     const char *access_log; /* a path, or "-"; NULL: none */
     char *added_fields;     /* complete lines; NULL: none */
     bool is_secure;         /* the preset of them is wanted */
-    char *owned[2];         /* copies of environment values that `controls` points into */
+    enum sandbox_mode sandbox;
+    bool has_sandbox;      /* somebody said which */
+    const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
+    size_t archive_count;
+    const char *user; /* USER[:GROUP] to become; NULL: nobody else */
+    char *owned[3];   /* copies of environment values that others point into */
 };
 
 enum config_result {

@@ -476,6 +476,17 @@ int control_new(struct command_context *context, const char *const *paths, size_
     return 0;
 }
 
+int control_give(const struct control *control, uid_t uid, gid_t gid, struct error *error)
+{
+    for (size_t i = 0; i < control->count; i++) {
+        const struct channel *channel = control->channels[i];
+        if (channel->kind == CHANNEL_LISTENER && lchown(channel->path, uid, gid) != 0) {
+            return fail(channel->path, error);
+        }
+    }
+    return 0;
+}
+
 bool control_listener(const struct control *control, size_t place, int *out_fd)
 {
     if (place >= control->path_count) {

@@ -24,6 +24,10 @@ int control_new(struct command_context *context, const char *const *paths, size_
                 const struct control_handed *handed, struct control **out_control,
                 struct error *error) CAIRN_MUST_CHECK;
 
+/* Gives the sockets to a user and group. */
+int control_give(const struct control *control, uid_t uid, gid_t gid,
+                 struct error *error) CAIRN_MUST_CHECK;
+
 /* The listening socket of the path at this place; *out_fd is -1 if that is a FIFO. False: there is
  * no such path. */
 bool control_listener(const struct control *control, size_t place, int *out_fd);

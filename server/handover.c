@@ -16,8 +16,10 @@ static const char variable[] = "CAIRN_HANDOVER";
  *   ready FD
  *   listen OURS FD FD...            an address, its sockets
  *   control PLACE FD                a control socket, by the place of its path in the arguments
- *   site ASIDE RETIRED HOSTS PREFIX PATH...   a release, the oldest first; the path to the line's
- * end
+ *   log FD                          the access log
+ *   sandbox LANDLOCK SECCOMP        what of it is in force, for both processes: the version, and 0
+ * or 1 site ASIDE RETIRED HOSTS PREFIX PATH...   a release, the oldest first; the path to the
+ * line's end
  */
 
 /* ---- the old process ---- */
@@ -47,9 +49,9 @@ static void pass(struct passing *passing, int fd)
     passing->fds[passing->count++] = fd;
 }
 
-static void write_all(struct passing *passing, int ready_fd, const struct listeners *listeners,
-                      const struct control *control, const struct site_list *sites)
+static void write_all(struct passing *passing, int ready_fd, const struct handing *handing)
 {
+    const struct listeners *listeners = handing->listeners;
     fprintf(passing->file, "ready");
     pass(passing, ready_fd);
     fprintf(passing->file, "\n");
@@ -61,19 +63,26 @@ static void write_all(struct passing *passing, int ready_fd, const struct listen
         fprintf(passing->file, "\n");
     }
     int fd;
-    for (size_t i = 0; control_listener(control, i, &fd); i++) {
+    for (size_t i = 0; control_listener(handing->control, i, &fd); i++) {
         if (fd >= 0) {
             fprintf(passing->file, "control %zu", i);
             pass(passing, fd);
             fprintf(passing->file, "\n");
         }
     }
-    write_sites(passing->file, sites);
+    if (handing->access_log_fd >= 0) {
+        fprintf(passing->file, "log");
+        pass(passing, handing->access_log_fd);
+        fprintf(passing->file, "\n");
+    }
+    fprintf(passing->file, "sandbox %d %d\n", handing->sandbox->landlock_version,
+            handing->sandbox->has_filters);
+    write_sites(passing->file, handing->sites);
 }
 
 /* The text as a file in memory. A part of it would make a successor that lacks a part. */
-static int write_memory(struct passing *passing, int ready_fd, const struct listeners *listeners,
-                        const struct control *control, const struct site_list *sites, int *out_fd)
+static int write_memory(struct passing *passing, int ready_fd, const struct handing *handing,
+                        int *out_fd)
 {
     int memory = memfd_create("cairn-handover", MFD_CLOEXEC);
     if (memory < 0) {
@@ -89,7 +98,7 @@ static int write_memory(struct passing *passing, int ready_fd, const struct list
         close(memory);
         return status;
     }
-    write_all(passing, ready_fd, listeners, control, sites);
+    write_all(passing, ready_fd, handing);
     bool is_written = fflush(passing->file) == 0 && ferror(passing->file) == 0;
     int number = errno;
     if (fclose(passing->file) != 0 && is_written) {
@@ -129,8 +138,7 @@ static char **with_variable(int fd)
     return copy;
 }
 
-int handover_start(const char *path, char **argv, const struct listeners *listeners,
-                   const struct control *control, const struct site_list *sites, pid_t *out_pid,
+int handover_start(const char *path, char **argv, const struct handing *handing, pid_t *out_pid,
                    int *out_ready_fd, struct error *error)
 {
     int ready[2];
@@ -139,7 +147,7 @@ int handover_start(const char *path, char **argv, const struct listeners *listen
     }
     struct passing passing = {.fds = NULL};
     int memory = -1;
-    int status = write_memory(&passing, ready[1], listeners, control, sites, &memory);
+    int status = write_memory(&passing, ready[1], handing, &memory);
     if (status != 0) {
         close(ready[0]);
         close(ready[1]);
@@ -235,15 +243,27 @@ static int take_line(struct handover *handover, char *line, struct error *error)
         (void)fcntl(handover->ready_fd, F_SETFD, FD_CLOEXEC);
     } else if (strcmp(line, "control") == 0) {
         take_control(handover, words);
+    } else if (strcmp(line, "log") == 0) {
+        handover->access_log_fd = atoi(words);
+        (void)fcntl(handover->access_log_fd, F_SETFD, FD_CLOEXEC);
+    } else if (strcmp(line, "sandbox") == 0) {
+        handover->landlock_version = (int)strtol(words, &words, 10);
+        handover->has_filters = strtol(words, &words, 10) != 0;
+        handover->is_confined = handover->landlock_version > 0 || handover->has_filters;
     } else if (strcmp(line, "site") == 0) {
         take_site(handover, words);
     }
     return 0;
 }
 
+bool handover_is_there(void)
+{
+    return getenv(variable) != NULL;
+}
+
 int handover_receive(struct handover *handover, struct error *error)
 {
-    *handover = (struct handover){.ready_fd = -1};
+    *handover = (struct handover){.ready_fd = -1, .access_log_fd = -1};
     const char *value = getenv(variable);
     if (value == NULL) {
         return 0;
@@ -298,5 +318,8 @@ void handover_fini(struct handover *handover)
     if (handover->ready_fd >= 0) {
         close(handover->ready_fd);
     }
-    *handover = (struct handover){.ready_fd = -1};
+    if (handover->access_log_fd >= 0) {
+        close(handover->access_log_fd);
+    }
+    *handover = (struct handover){.ready_fd = -1, .access_log_fd = -1};
 }

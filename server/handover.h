@@ -18,8 +18,24 @@ struct handover {
         bool is_aside, is_retired;
     } * sites; /* the oldest first */
     size_t site_count;
+    int access_log_fd; /* -1 */
+    bool is_confined;  /* it was in a sandbox, and so is this process */
+    int landlock_version;
+    bool has_filters;
     int ready_fd; /* a byte into it says that all went well; -1 */
 };
+
+/* What a process gives to the next. */
+struct handing {
+    const struct listeners *listeners;
+    const struct control *control;
+    const struct site_list *sites;
+    const struct sandbox *sandbox;
+    int access_log_fd; /* -1: there is none */
+};
+
+/* Has a process before this one written anything? */
+bool handover_is_there(void);
 
 /* Reads what the old process wrote, if there is one, and forgets the variable. */
 int handover_receive(struct handover *handover, struct error *error) CAIRN_MUST_CHECK;
@@ -33,8 +49,7 @@ void handover_fini(struct handover *handover);
 /* Starts the program at `path` with the process's own arguments and gives it everything. *out_pid
  * is the new process, *out_ready_fd becomes readable when it serves (a byte) or has failed (the
  * end). */
-int handover_start(const char *path, char **argv, const struct listeners *listeners,
-                   const struct control *control, const struct site_list *sites, pid_t *out_pid,
+int handover_start(const char *path, char **argv, const struct handing *handing, pid_t *out_pid,
                    int *out_ready_fd, struct error *error) CAIRN_MUST_CHECK;
 
 #endif

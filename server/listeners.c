@@ -96,6 +96,17 @@ int listeners_share(const struct listeners *listeners, size_t worker, size_t wor
     return 0;
 }
 
+int listeners_give(const struct listeners *listeners, uid_t uid, gid_t gid, struct error *error)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        const char *path = listen_address_path(&listeners->at[i].address);
+        if (path != NULL && listeners->at[i].is_ours && lchown(path, uid, gid) != 0) {
+            return error_set(error, -errno, "%s: %s", path, strerror(errno));
+        }
+    }
+    return 0;
+}
+
 void listeners_disown(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {

@@ -31,6 +31,10 @@ int listeners_adopt(struct listeners *listeners, const int *fds, size_t count, b
 int listeners_share(const struct listeners *listeners, size_t worker, size_t worker_count,
                     int **out_fds, size_t *out_count, struct error *error) CAIRN_MUST_CHECK;
 
+/* Gives the names of Unix sockets that are ours to a user and group. */
+int listeners_give(const struct listeners *listeners, uid_t uid, gid_t gid,
+                   struct error *error) CAIRN_MUST_CHECK;
+
 /* From here on somebody else serves from these sockets: their names stay. */
 void listeners_disown(struct listeners *listeners);
 

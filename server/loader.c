@@ -3,6 +3,8 @@
 #include "common/mem.h"
 #include "server/preload.h"
 
+#include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -88,6 +90,27 @@ static int choose_mount(const struct loader *loader, const struct load_request *
     return status;
 }
 
+/* The system says of what the sandbox keeps from this process what it says of any file that is not
+ * for it; a person has to know which of the two it is. */
+static void explain_refusal(const struct loader *loader, const char *index_path,
+                            struct error *error)
+{
+    char *archive_path = NULL;
+    if (loader->folders == NULL || release_archive_path(index_path, &archive_path, NULL) != 0) {
+        return;
+    }
+    bool is_index_in = folders_contain(loader->folders, index_path);
+    const char *path = is_index_in ? archive_path : index_path;
+    char *real = realpath(path, NULL);
+    if (real != NULL && !folders_contain(loader->folders, path)) {
+        error_set(error, -EACCES,
+                  "%s: outside of the folders that this server reads; start it with --archives %s",
+                  path, dirname(real));
+    }
+    free(real);
+    free(archive_path);
+}
+
 static int open_site(struct loader *loader, const struct load_request *request,
                      struct site **out_site, struct error *error)
 {
@@ -105,6 +128,9 @@ static int open_site(struct loader *loader, const struct load_request *request,
     }
     if (status == 0) {
         status = choose_mount(loader, request, archive, &mount, &is_aside, error);
+    }
+    if (status == -EACCES && index_path != NULL) {
+        explain_refusal(loader, index_path, error);
     }
     if (status != 0) {
         archive_unref(archive);
@@ -217,6 +243,14 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
     out_result->layers = count_layers(loader_sites(loader), top);
     out_result->ms = now_ms() - started_ms;
     return 0;
+}
+
+void loader_user_changed(struct loader *loader)
+{
+    const struct site_list *sites = loader_sites(loader);
+    for (size_t i = 0; i < sites->count; i++) {
+        archive_ask_residency(sites->sites[i]->archive);
+    }
 }
 
 int64_t loader_expire(struct loader *loader)

@@ -3,6 +3,7 @@
 #ifndef CAIRN_SERVER_LOADER_H
 #define CAIRN_SERVER_LOADER_H
 
+#include "server/folders.h"
 #include "site/publication.h"
 
 struct loader {
@@ -11,6 +12,7 @@ struct loader {
     struct site_retention retention;
     bool is_preloading; /* an archive is read into memory before a release of it is served */
     uint64_t last_id;   /* of a site */
+    const struct folders *folders; /* what may be read; NULL: anything */
 };
 
 /* What a load did. */
@@ -55,6 +57,9 @@ void loader_retire(struct loader *loader, const struct site *site);
 
 /* Lets go of what is over its time. Returns Unix time when that is to be asked again; -1: never. */
 int64_t loader_expire(struct loader *loader);
+
+/* After the process has become another user: who may ask what of a file has changed. */
+void loader_user_changed(struct loader *loader);
 
 /* The list that is current: for the control thread, until its next load. */
 const struct site_list *loader_sites(const struct loader *loader);

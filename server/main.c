@@ -27,6 +27,7 @@ struct server {
     struct control *control;
     struct command_context context;
     struct listeners listeners;
+    struct sandbox sandbox;
     struct handover handover; /* from the process before this one */
     char *program;            /* its file, by which a successor is started */
     char **argv;
@@ -203,9 +204,15 @@ static void start_successor(struct server *server)
     if (server->is_draining || server->successor != 0) {
         return;
     }
-    if (handover_start(server->program, server->argv, &server->listeners, server->control,
-                       loader_sites(&server->loader), &server->successor, &server->successor_fd,
-                       &error) != 0) {
+    const struct handing handing = {
+        .listeners = &server->listeners,
+        .control = server->control,
+        .sites = loader_sites(&server->loader),
+        .sandbox = &server->sandbox,
+        .access_log_fd = workers_access_log(server->workers),
+    };
+    if (handover_start(server->program, server->argv, &handing, &server->successor,
+                       &server->successor_fd, &error) != 0) {
         fprintf(stderr, "cairn-serve: %s\n", error.text);
         return;
     }
@@ -321,6 +328,43 @@ static void turn(struct server *server)
     }
 }
 
+/* Everything of ours that has a name in the file system goes to the user that this process becomes.
+ */
+static int give_names(struct server *server, const struct account *account, struct error *error)
+{
+    int status = listeners_give(&server->listeners, account->uid, account->gid, error);
+    return status == 0 ? control_give(server->control, account->uid, account->gid, error) : status;
+}
+
+static int enter_sandbox(struct server *server, struct error *error)
+{
+    const struct handover *handover = &server->handover;
+    if (handover->is_confined) {
+        return sandbox_inherit(&server->sandbox, &server->config, handover->landlock_version,
+                               handover->has_filters, error);
+    }
+    struct account account = {0};
+    bool has_account = server->config.user != NULL && !handover->is_there;
+    int status = has_account ? account_find(server->config.user, &account, error) : 0;
+    if (status == 0 && has_account && geteuid() == 0) {
+        status = give_names(server, &account, error);
+    }
+    const struct sandbox_needs needs = {
+        .config = &server->config,
+        .listeners = &server->listeners,
+        .account = has_account ? &account : NULL,
+        .program = server->program,
+    };
+    if (status == 0) {
+        status = sandbox_enter(&server->sandbox, &needs, error);
+    }
+    account_fini(&account);
+    if (status == 0 && has_account) {
+        loader_user_changed(&server->loader);
+    }
+    return status;
+}
+
 static int start(struct server *server, struct error *error)
 {
     struct reply reply = {0};
@@ -341,7 +385,8 @@ static int start(struct server *server, struct error *error)
     status = open_listeners(server, error);
     if (status == 0) {
         status = workers_new(&server->config, &server->listeners, &server->publication,
-                             &server->workers, error);
+                             server->handover.access_log_fd, &server->workers, error);
+        server->handover.access_log_fd = -1;
     }
     if (status == 0) {
         const struct control_handed handed = {server->handover.control_fds,
@@ -350,7 +395,12 @@ static int start(struct server *server, struct error *error)
         status = control_new(&server->context, server->config.controls,
                              server->config.control_count, &handed, &server->control, error);
     }
-    return status == 0 ? workers_start(server->workers, error) : status;
+    if (status == 0) {
+        status = enter_sandbox(server, error);
+        server->context.sandbox = &server->sandbox;
+        server->loader.folders = sandbox_folders(&server->sandbox);
+    }
+    return status == 0 ? workers_start(server->workers, &server->sandbox, error) : status;
 }
 
 /* A successor that does not come up leaves the names of sockets alone: the process before it goes
@@ -378,12 +428,14 @@ static void stop(struct server *server)
     if (server->signal_fd >= 0) {
         close(server->signal_fd);
     }
+    sandbox_fini(&server->sandbox);
     config_fini(&server->config);
 }
 
 int main(int argc, char **argv)
 {
-    static struct server server = {.signal_fd = -1, .successor_fd = -1, .handover.ready_fd = -1};
+    static struct server server = {
+        .signal_fd = -1, .successor_fd = -1, .handover = {.ready_fd = -1, .access_log_fd = -1}};
     standard_streams_reserve();
     enum config_result result = config_init(&server.config, argc, argv);
     if (result != CONFIG_RUN) {

@@ -145,10 +145,15 @@ void report_status(const struct command_context *context, bool is_json, struct r
         {"log_lost", totals.log_lost},
         {"disk_reads", totals.disk_reads},
     };
+    char sandbox[SANDBOX_TEXT_BYTES] = "none";
+    if (context->sandbox != NULL) {
+        sandbox_text(context->sandbox, sandbox);
+    }
     if (is_json) {
         struct json_row row;
         begin_row(&row);
         put_string(&row, "version", CAIRN_VERSION);
+        put_string(&row, "sandbox", sandbox);
         for (size_t i = 0; i < ARRAY_COUNT(facts); i++) {
             put_number(&row, facts[i].key, facts[i].number);
         }
@@ -157,6 +162,9 @@ void report_status(const struct command_context *context, bool is_json, struct r
     reply_format(reply, "ok status version=%s", CAIRN_VERSION);
     for (size_t i = 0; i < ARRAY_COUNT(facts) && !is_json; i++) {
         reply_format(reply, " %s=%" PRIu64, facts[i].key, facts[i].number);
+    }
+    if (!is_json) {
+        reply_format(reply, " sandbox=%s", sandbox);
     }
     reply_format(reply, "\n");
 }

@@ -24,6 +24,7 @@ struct workers {
     int ended_fd;
     atomic_size_t running;
     struct loop_settings settings;
+    const struct sock_fprog *filter; /* of each worker; NULL: none */
 };
 
 static int make_loops(struct workers *workers, const struct listeners *listeners,
@@ -44,7 +45,8 @@ static int make_loops(struct workers *workers, const struct listeners *listeners
 }
 
 int workers_new(const struct config *config, const struct listeners *listeners,
-                struct publication *publication, struct workers **out_workers, struct error *error)
+                struct publication *publication, int handed_log_fd, struct workers **out_workers,
+                struct error *error)
 {
     struct workers *workers = mem_zeroed(1, sizeof *workers);
     workers->count = config->worker_count;
@@ -61,12 +63,13 @@ int workers_new(const struct config *config, const struct listeners *listeners,
     };
     int status =
         workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
-    if (status == 0 && config->access_log != NULL) {
+    if (status == 0 && handed_log_fd >= 0) {
+        workers->settings.access_log_fd = handed_log_fd;
+    } else if (status == 0 && config->access_log != NULL) {
         status = access_log_open(config->access_log, &workers->settings.access_log_fd, error);
     }
-    if (status == 0 && config->disk_reader_count > 0) {
-        status =
-            disk_readers_new(config->disk_reader_count, &workers->settings.disk_readers, error);
+    if (config->disk_reader_count > 0) {
+        workers->settings.disk_readers = disk_readers_new(config->disk_reader_count);
     }
     if (status == 0) {
         status = make_loops(workers, listeners, error);
@@ -82,13 +85,14 @@ int workers_new(const struct config *config, const struct listeners *listeners,
 static void *run(void *argument)
 {
     struct worker *worker = argument;
+    thread_filter_require(worker->all->filter);
     loop_run(worker->loop);
     atomic_fetch_sub(&worker->all->running, 1);
     wake_eventfd(worker->all->ended_fd);
     return NULL;
 }
 
-int workers_start(struct workers *workers, struct error *error)
+static int start_loops(struct workers *workers, struct error *error)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -106,6 +110,22 @@ int workers_start(struct workers *workers, struct error *error)
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+}
+
+int workers_start(struct workers *workers, const struct sandbox *sandbox, struct error *error)
+{
+    struct disk_readers *readers = workers->settings.disk_readers;
+    workers->filter = sandbox_filter(sandbox, THREAD_WORKER);
+    int status =
+        readers == NULL
+            ? 0
+            : disk_readers_start(readers, sandbox_filter(sandbox, THREAD_DISK_READER), error);
+    return status == 0 ? start_loops(workers, error) : status;
+}
+
+int workers_access_log(const struct workers *workers)
+{
+    return workers->settings.access_log_fd;
 }
 
 void workers_drain(struct workers *workers)

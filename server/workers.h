@@ -5,17 +5,24 @@
 #include "net/loop.h"
 #include "server/config.h"
 #include "server/listeners.h"
+#include "server/sandbox.h"
 
 struct workers;
 
 /* Makes the loops, each with its share of the sockets; nothing is accepted yet. The config has to
- * stay until workers_free(). */
+ * stay until workers_free(). `handed_log_fd` is the access log's, open already, and taken over; -1:
+ * it is to be opened, if there is to be one. */
 int workers_new(const struct config *config, const struct listeners *listeners,
-                struct publication *publication, struct workers **out_workers,
+                struct publication *publication, int handed_log_fd, struct workers **out_workers,
                 struct error *error) CAIRN_MUST_CHECK;
 
-/* Starts the threads. They block every signal. */
-int workers_start(struct workers *workers, struct error *error) CAIRN_MUST_CHECK;
+/* Starts the threads, these and those that read disks, each in its part of the sandbox, which has
+ * to stay. They block every signal. */
+int workers_start(struct workers *workers, const struct sandbox *sandbox,
+                  struct error *error) CAIRN_MUST_CHECK;
+
+/* The descriptor of the access log; -1: there is none. */
+int workers_access_log(const struct workers *workers);
 
 void workers_drain(struct workers *workers);
 void workers_stop(struct workers *workers);

@@ -19,7 +19,9 @@ struct disk_readers {
     struct disk_read *oldest;
     struct disk_read *newest;
     bool is_over;
-    size_t count;
+    const struct sock_fprog *filter;
+    size_t capacity;
+    size_t count; /* that were started */
     pthread_t threads[];
 };
 
@@ -82,6 +84,7 @@ static void *run(void *argument)
     /* a disk that is faster than the processor must not take it from the workers; the thread alone,
      * on Linux */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LAST);
+    thread_filter_require(readers->filter);
     char *piece = mem_zeroed(READ_PIECE_BYTES, 1);
     struct disk_read *read;
     while ((read = take(readers)) != NULL) {
@@ -92,12 +95,20 @@ static void *run(void *argument)
     return NULL;
 }
 
-int disk_readers_new(size_t count, struct disk_readers **out_readers, struct error *error)
+struct disk_readers *disk_readers_new(size_t count)
 {
     struct disk_readers *readers =
         mem_aligned(64, sizeof *readers + count * sizeof(pthread_t)); /* a line of its own */
     pthread_mutex_init(&readers->mutex, NULL);
     pthread_cond_init(&readers->is_wanted, NULL);
+    readers->capacity = count;
+    return readers;
+}
+
+int disk_readers_start(struct disk_readers *readers, const struct sock_fprog *filter,
+                       struct error *error)
+{
+    readers->filter = filter;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
@@ -106,19 +117,13 @@ int disk_readers_new(size_t count, struct disk_readers **out_readers, struct err
     sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     int status = 0;
-    for (size_t i = 0; i < count && status == 0; i++) {
+    for (size_t i = 0; i < readers->capacity && status == 0; i++) {
         status = pthread_create(&readers->threads[i], &attributes, run, readers);
         readers->count += status == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    if (status != 0) {
-        disk_readers_stop(readers);
-        disk_readers_free(readers);
-        return error_set(error, -status, "thread: %s", strerror(status));
-    }
-    *out_readers = readers;
-    return 0;
+    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
 }
 
 void disk_readers_stop(struct disk_readers *readers)

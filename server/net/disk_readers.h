@@ -4,6 +4,7 @@
 #define CAIRN_NET_DISK_READERS_H
 
 #include "common/error.h"
+#include "net/thread_filter.h"
 #include "site/site.h"
 
 enum { DISK_READERS_MAX = 256, DISK_READERS_DEFAULT = 8 };
@@ -32,9 +33,13 @@ struct disk_mailbox {
     _Alignas(64) int wake_fd; /* borrowed: an eventfd that wakes the worker's loop */
 };
 
-/* `count` threads, all signals blocked but SIGBUS. */
-int disk_readers_new(size_t count, struct disk_readers **out_readers,
-                     struct error *error) CAIRN_MUST_CHECK;
+/* For at most `count` threads, of which none runs yet. */
+struct disk_readers *disk_readers_new(size_t count);
+
+/* Starts them, all signals blocked but SIGBUS, each under `filter` (net/thread_filter.h), which may
+ * be NULL and stays the caller's. */
+int disk_readers_start(struct disk_readers *readers, const struct sock_fprog *filter,
+                       struct error *error) CAIRN_MUST_CHECK;
 
 /* Ends the threads; what they have not read comes back as it is. Before the mailboxes go. Takes
  * NULL. */

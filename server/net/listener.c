@@ -128,6 +128,11 @@ void listen_address_remove(const struct listen_address *address)
     }
 }
 
+const char *listen_address_path(const struct listen_address *address)
+{
+    return address->socket_address.ss_family == AF_UNIX ? unix_path(address) : NULL;
+}
+
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "?";

@@ -42,4 +42,7 @@ bool listen_is_paced(int fd);
 /* Removes a Unix socket from its folder; does nothing for other addresses. */
 void listen_address_remove(const struct listen_address *address);
 
+/* The path of a Unix socket; NULL: it is none. */
+const char *listen_address_path(const struct listen_address *address);
+
 #endif
