@@ -55,10 +55,12 @@ bool folders_contain(const struct folders *folders, const char *path)
 {
     char *real = realpath(path, NULL);
     bool is_found = false;
-    while (real != NULL && !is_found && strcmp(real, "/") != 0) {
+    bool is_over = real == NULL;
+    while (!is_over && !is_found) {
         struct stat status;
-        char *parent = dirname(real); /* cut in place */
-        is_found = stat(parent, &status) == 0 && has(folders, &status);
+        is_over = stat(real, &status) != 0 || strcmp(real, "/") == 0;
+        is_found = !is_over && has(folders, &status);
+        (void)dirname(real); /* cuts it in place */
     }
     free(real);
     return is_found;

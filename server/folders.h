@@ -24,7 +24,7 @@ int folders_add(struct folders *folders, const char *path, struct error *error) 
 int folders_add_file(struct folders *folders, const char *path,
                      struct error *error) CAIRN_MUST_CHECK;
 
-/* Does the file, links followed, lie beneath one of them? False too for what is not there. */
+/* Is the file, links followed, one of them or beneath one? False too for what is not there. */
 bool folders_contain(const struct folders *folders, const char *path);
 
 void folders_fini(struct folders *folders);

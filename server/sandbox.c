@@ -117,7 +117,8 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
         status = landlock_allow(landlock, "/", LANDLOCK_READ | LANDLOCK_LIST, error);
     }
     for (size_t i = 0; i < sandbox->readable.count && status == 0; i++) {
-        status = landlock_allow(landlock, sandbox->readable.at[i].path, LANDLOCK_READ, error);
+        status = landlock_allow(landlock, sandbox->readable.at[i].path,
+                                LANDLOCK_READ | LANDLOCK_LIST, error);
     }
     if (status == 0) {
         status = allow_code(landlock, needs->program, error);

@@ -183,7 +183,9 @@ class Server:
             self.process = subprocess.Popen(
                 ["valgrind", "--command-line-only=yes", "--tool=callgrind",
                  f"--dump-before={DUMP_BEFORE}", f"--callgrind-out-file={folder}/profile", program,
-                 "--listen", "127.0.0.1:0", "--workers", "1", *options, *indexes],
+                 # Valgrind makes code in the process that it runs, which the sandbox refuses
+                 "--listen", "127.0.0.1:0", "--workers", "1", "--sandbox", "off", *options,
+                 *indexes],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment())
         ready = self.process.stdout.readline().decode()
         if not ready.startswith("ready "):

@@ -31,7 +31,7 @@ below server/net 'packer|server'
 below server 'packer'
 
 # One third-party library is one file that includes it.
-for library in cmph xxhash libdeflate zstd openssl/evp; do
+for library in cmph xxhash libdeflate zstd openssl/evp seccomp; do
     files=$(grep -lE "#include <$library\.h>" $sources)
     [ "$(wc -l <<<"$files")" = 1 ] || say "$library.h is included by more than one file:" $files
 done
