@@ -40,7 +40,8 @@ class BadIndex(TemporaryFolder):
         self.archive = self.folder / "site.cairn"
         self.bad = self.folder / "bad"
         self.bad.mkdir()
-        self.server = Server(self.good, options=["--archives", BAD_INDEXES]).__enter__()
+        self.server = Server(self.good, options=["--archives", BAD_INDEXES,
+                                                 "--archives", "/dev"]).__enter__()
         self.addCleanup(self.server.__exit__, None)
         self.client = self.server.client()
         self.addCleanup(self.client.close)
