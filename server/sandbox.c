@@ -35,9 +35,9 @@ static int give_up_capabilities(struct error *error)
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3];
     /* where there are none, asking may be forbidden */
-    bool has_none =
-        syscall(SYS_capget, &header, has) == 0 && memcmp(has, none, sizeof none) == 0;
-    if ((!has_none && syscall(SYS_capset, &header, none) != 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    bool has_none = syscall(SYS_capget, &header, has) == 0 && memcmp(has, none, sizeof none) == 0;
+    if ((!has_none && syscall(SYS_capset, &header, none) != 0) ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return error_set(error, -errno, "giving up privileges: %s", strerror(errno));
     }
     return 0;

@@ -237,8 +237,9 @@ static int add_forms(scmp_filter_ctx filter, enum thread_role role)
         }
     }
     if (status == 0 && role != THREAD_MAIN && !IS_SANITIZED) { /* abort() */
-        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                  SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+        status =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
     }
     return status;
 }
