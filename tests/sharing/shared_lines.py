@@ -48,7 +48,7 @@ TRACED = ["-fsanitize=thread", "-fno-builtin", "-fno-tree-loop-distribute-patter
 WRAPPED = re.findall(r"__wrap_(\w+)\(|^WRAP\([^,]*, (\w+),", (HERE / "store_trace.c").read_text(),
                      re.MULTILINE)
 WRAPS = [f"-Wl,--wrap={name}" for name in sorted({a or b for a, b in WRAPPED} - {""})]
-LIBRARIES = ["-lcmph", "-lsystemd", "-pthread"]
+LIBRARIES = ["-lcmph", "-lseccomp", "-lsystemd", "-pthread"]
 PROBE = """#if defined __clang__
 #error needs gcc: clang calls other functions
 #endif
@@ -198,7 +198,8 @@ def record(binaries, folder, indexes, traffic, options=()):
     with open(switch, "r+b") as file, mmap.mmap(file.fileno(), mmap.PAGESIZE) as shared:
         with cairn.Server(indexes[0], workers=2, bin_folder=binaries,
                           # one thread that waits for disks: several share a queue as they start
-                          options=("--disk-readers", "1", *options),
+                          # the report is written at the end, where the sandbox lets nobody write
+                          options=("--disk-readers", "1", "--sandbox", "off", *options),
                           env={"STORE_TRACE_SWITCH": str(switch),
                                "STORE_TRACE_REPORT": str(report)}) as server:
             server.load(indexes[1])
