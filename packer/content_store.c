@@ -1,9 +1,9 @@
 #include "packer/content_store.h"
 
 #include "common/mem.h"
+#include "common/sha256.h"
 #include "packer/file_reader.h"
 #include "packer/parallel.h"
-#include "packer/sha256.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
 
 #include "common/mem.h"
 #include "common/path.h"
+#include "common/sha256.h"
 #include "packer/overlay.h"
-#include "packer/sha256.h"
 
 #include <stdlib.h>
 

@@ -2,9 +2,9 @@
 
 #include "common/mem.h"
 #include "common/mime.h"
+#include "common/sha256.h"
 #include "packer/compress.h"
 #include "packer/parallel.h"
-#include "packer/sha256.h"
 
 #include <errno.h>
 #include <stdlib.h>

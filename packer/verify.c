@@ -1,9 +1,9 @@
 #include "packer/verify.h"
 
 #include "common/mem.h"
+#include "common/sha256.h"
 #include "packer/opened_release.h"
 #include "packer/release_view.h"
-#include "packer/sha256.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

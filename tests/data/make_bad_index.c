@@ -3,9 +3,9 @@
  * The same bytes at every run. Usage: make_bad_index DIRECTORY (which must exist). */
 #include "common/mem.h"
 #include "common/path.h"
+#include "common/sha256.h"
 #include "packer/archive_writer.h"
 #include "packer/index_writer.h"
-#include "packer/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "packer/sha256.h"
+#include "common/sha256.h"
 
 #include "common/mem.h"
 

@@ -1,7 +1,7 @@
 /* SHA-256 (FIPS 180-4), by OpenSSL: the digest of every stored form, from which entity tags and
- * Repr-Digest follow. This is the one file that includes OpenSSL's hashing. */
-#ifndef CAIRN_PACKER_SHA256_H
-#define CAIRN_PACKER_SHA256_H
+ * Repr-Digest follow. */
+#ifndef CAIRN_COMMON_SHA256_H
+#define CAIRN_COMMON_SHA256_H
 
 #include "common/format.h"
 
