@@ -1,15 +1,13 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
-#include "common/control_client.h"
-#include "common/json_writer.h"
-#include "common/mem.h"
 #include "common/standard_streams.h"
 #include "packer/add.h"
+#include "packer/add_report.h"
 #include "packer/check.h"
 #include "packer/compact.h"
-#include "packer/compress.h"
 #include "packer/diff.h"
 #include "packer/extract.h"
 #include "packer/list.h"
+#include "packer/push.h"
 #include "packer/rebuild.h"
 #include "packer/verify.h"
 
@@ -198,51 +196,6 @@ static int parse_add(int argc, char **argv, const struct command *command, struc
     return EXIT_OK;
 }
 
-static void print_result(const struct add_result *result)
-{
-    struct json_writer json = json_writer(stdout);
-    json_begin_object(&json);
-    json_key(&json, "command");
-    char *line = mem_format("load index %s", result->index_path);
-    json_string(&json, slice_of_string(line));
-    free(line);
-    json_key(&json, "index");
-    json_string(&json, slice_of_string(result->index_path));
-    const struct {
-        const char *key;
-        uint64_t number;
-    } numbers[] = {
-        {"release", result->release},
-        {"files", result->file_count},
-        {"paths", result->path_count},
-        {"read", result->read_count},
-        {"new", result->new_count},
-        {"file_bytes", result->file_bytes},
-        {"appended_bytes", result->appended_bytes},
-        {"index_bytes", result->index_bytes},
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
-        json_key(&json, numbers[i].key);
-        json_u64(&json, numbers[i].number);
-    }
-    json_key(&json, "codings");
-    json_begin_object(&json);
-    for (int codec = CODEC_IDENTITY + 1; codec < CODEC_COUNT; codec++) {
-        json_key(&json, codec_token((enum codec)codec));
-        json_begin_object(&json);
-        json_key(&json, "identity_bytes");
-        json_u64(&json, result->savings.identity_bytes[codec]);
-        json_key(&json, "coded_bytes");
-        json_u64(&json, result->savings.coded_bytes[codec]);
-        json_end_object(&json);
-    }
-    json_end_object(&json);
-    json_key(&json, "seconds");
-    json_fixed(&json, result->seconds, 3);
-    json_end_object(&json);
-    json_end(&json);
-}
-
 static int finish(const struct command *command, int status, const struct error *error)
 {
     if (status == 0) {
@@ -252,42 +205,19 @@ static int finish(const struct command *command, int status, const struct error 
     return status == ERR_USAGE ? usage_error(command, error->text) : failed(command, error);
 }
 
-/* Has a server load the release that was just published, and waits for what it says. */
-static int push(const struct add_command *add, const char *index_path, struct error *error)
-{
-    enum { PATIENCE_MS = 60000 };
-    struct control_client *client;
-    int status = control_client_open(add->push, PATIENCE_MS, &client, error);
-    if (status != 0) {
-        return status;
-    }
-    char *last;
-    char *line = mem_format("load index %s", index_path);
-    status = control_client_send(client, line, stderr, &last, error);
-    if (last != NULL && status != 0) {
-        error_set(error, status, "packed, but the server did not take it: %s", last);
-    } else if (last != NULL && !add->options.quiet) {
-        fprintf(stderr, "cairn-pack: %s\n", last);
-    }
-    free(last);
-    free(line);
-    control_client_close(client);
-    return status;
-}
-
 static int pack(struct add_command *add, const struct command *command)
 {
     struct error error = {""};
     struct add_result result;
     int status = add_release(&add->options, &result, &error);
     if (status == 0 && add->as_json) {
-        print_result(&result);
+        add_result_print_json(&result, stdout);
     } else if (status == 0) {
         printf("load index %s\n", result.index_path);
     }
     if (status == 0 && add->push != NULL) {
         (void)fflush(stdout);
-        status = push(add, result.index_path, &error);
+        status = push_release(add->push, result.index_path, add->options.quiet, stderr, &error);
     }
     add_result_fini(&result);
     return finish(command, status, &error);
