@@ -13,6 +13,7 @@ struct stored {
     uint64_t payload_offset;
     uint64_t stored_bytes;
     struct hash128 hash;
+    uint8_t digest[DIGEST_BYTES]; /* SHA-256 of the bytes, once they are checked */
     bool is_checked;
 };
 
@@ -33,8 +34,8 @@ static void add_stored(struct stored_list *list, const struct record *record)
         list->capacity = mem_capacity(list->capacity, list->count + 1);
         list->rows = mem_resize(list->rows, list->capacity, sizeof *list->rows);
     }
-    list->rows[list->count++] =
-        (struct stored){record->payload_offset, record->stored_bytes, record->payload_hash, false};
+    list->rows[list->count++] = (struct stored){
+        record->payload_offset, record->stored_bytes, record->payload_hash, {0}, false};
 }
 
 /* Damaged records are passed over: they count only if the release needs what they held. */
@@ -98,10 +99,23 @@ struct check {
     uint64_t bytes;
 };
 
+/* Once for all paths that share them. */
+static bool check_bytes(struct check *check, struct stored *stored)
+{
+    const uint8_t *bytes = check->opened->archive->map + stored->payload_offset;
+    struct hash128 hash = hash128(bytes, stored->stored_bytes);
+    if (memcmp(hash.bytes, stored->hash.bytes, HASH128_BYTES) != 0) {
+        return false;
+    }
+    sha256(check->sha256, bytes, (size_t)stored->stored_bytes, stored->digest);
+    stored->is_checked = true;
+    check->bytes += stored->stored_bytes;
+    return true;
+}
+
 static const char *bytes_problem(struct check *check,
                                  const struct index_representation *representation)
 {
-    const struct archive *archive = check->opened->archive;
     struct stored key = {.payload_offset = representation->payload_offset};
     struct stored *stored = check->list.count == 0
                                 ? NULL
@@ -110,23 +124,13 @@ static const char *bytes_problem(struct check *check,
     if (stored == NULL || stored->stored_bytes != representation->stored_bytes) {
         return "no record of the archive holds its bytes";
     }
-    if (stored->is_checked) {
-        return NULL;
-    }
-    const uint8_t *bytes = archive->map + stored->payload_offset;
-    struct hash128 hash = hash128(bytes, stored->stored_bytes);
-    if (memcmp(hash.bytes, stored->hash.bytes, HASH128_BYTES) != 0) {
+    if (!stored->is_checked && !check_bytes(check, stored)) {
         return "its bytes are damaged";
     }
     const uint8_t *digest = index_digest(check->opened->index, representation);
-    uint8_t actual[DIGEST_BYTES];
-    sha256(check->sha256, bytes, (size_t)stored->stored_bytes, actual);
-    if (digest == NULL || memcmp(digest, actual, DIGEST_BYTES) != 0) {
-        return "its digest is not that of its bytes";
-    }
-    stored->is_checked = true;
-    check->bytes += stored->stored_bytes;
-    return NULL;
+    return digest != NULL && memcmp(digest, stored->digest, DIGEST_BYTES) == 0
+               ? NULL
+               : "its digest is not that of its bytes";
 }
 
 static int check_all(struct check *check, struct error *error)

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "packer/add.h"
+#include "scratch.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -116,4 +117,45 @@ void sample_pack(const char *archive_path)
     add_result_fini(&result);
     site_options_fini(&site);
     fclose(messages);
+}
+
+/* Writes the newest commit record again, of another index. */
+static void forge_commit(const char *archive_path, uint64_t index_bytes,
+                         const struct hash128 *index_checksum)
+{
+    struct archive *archive;
+    struct commit commit;
+    uint64_t end;
+    cr_assert(archive_open(archive_path, 0, &archive, NULL) == 0);
+    cr_assert(archive_last_commit(archive, archive_file_bytes(archive), &commit, &end));
+    commit.index_bytes = index_bytes;
+    commit.index_checksum = *index_checksum;
+    uint8_t bytes[COMMIT_RECORD_BYTES];
+    commit_encode(&commit, bytes + RECORD_HEADER_BYTES);
+    struct record record = {
+        .offset = end - COMMIT_RECORD_BYTES,
+        .kind = RECORD_COMMIT,
+        .path = SLICE(""),
+        .stored_bytes = COMMIT_PAYLOAD_BYTES,
+        .modified_s = commit.created_s,
+        .payload_hash = hash128(bytes + RECORD_HEADER_BYTES, COMMIT_PAYLOAD_BYTES),
+    };
+    record_encode(&record, archive->superblock.uuid, bytes);
+    archive_unref(archive);
+    scratch_patch(archive_path, (off_t)record.offset, bytes, sizeof bytes);
+}
+
+void sample_forge_index(const char *archive_path, const char *index_path, size_t at)
+{
+    size_t count;
+    uint8_t *bytes = scratch_read(index_path, &count);
+    cr_assert(at < count);
+    bytes[at] ^= 1;
+    index_image_seal(bytes, count);
+    scratch_patch(index_path, 0, bytes, count);
+    struct index index;
+    struct error error = {""};
+    cr_assert(index_init(bytes, count, &index, &error) == 0, "%s", error.text);
+    forge_commit(archive_path, count, &index.checksum);
+    free(bytes);
 }

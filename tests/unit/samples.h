@@ -34,4 +34,8 @@ struct record sample_record(struct archive_writer *writer, struct record record,
 /* Packs the folder "site" into an archive, without messages. */
 void sample_pack(const char *archive_path);
 
+/* What a forger can do without a key: changes the byte at `at` of the index of the newest release,
+ * makes its checksums right again, and has the commit record name it. */
+void sample_forge_index(const char *archive_path, const char *index_path, size_t at);
+
 #endif
