@@ -47,6 +47,8 @@ const char *error_name(int code)
         return "empty";
     case ERR_REFUSED:
         return "refused by the server";
+    case ERR_TRUST:
+        return "not signed by a trusted key";
     default:
         return strerror(-code);
     }

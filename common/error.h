@@ -21,6 +21,7 @@ enum err {
     ERR_USAGE = -10009,   /* the command's words are off */
     ERR_EMPTY = -10010,   /* nothing to do where something was expected */
     ERR_REFUSED = -10011, /* a server answered, and said no */
+    ERR_TRUST = -10012,   /* not signed by a key that counts */
 };
 
 enum { ERROR_TEXT_BYTES = 1024 };

@@ -27,17 +27,22 @@ enum {
     COMMIT_PAYLOAD_BYTES = 64,
     COMMIT_RECORD_BYTES = RECORD_HEADER_BYTES + COMMIT_PAYLOAD_BYTES,
     ALIAS_PAYLOAD_BYTES = 64,
+    KEY_ID_BYTES = 16,
+    SIGNATURE_BYTES = 64, /* Ed25519, RFC 8032 */
+    SIGNATURE_PAYLOAD_BYTES = 128,
+    SIGNATURE_RECORD_BYTES = RECORD_HEADER_BYTES + SIGNATURE_PAYLOAD_BYTES,
 };
 
 #define RECORD_MAGIC UINT32_C(0x52524e43) /* "CNRR" */
 
 enum record_kind {
-    RECORD_CONTENT = 1, /* the bytes of a file, and the path they were first packed for */
-    RECORD_ALIAS = 2,   /* a path whose bytes another record holds */
-    RECORD_GONE = 3,    /* a path that the release no longer has */
-    RECORD_COMMIT = 4,  /* ends a release */
-    RECORD_VARIANT = 5, /* a coded form of a content; or, as identity, that none is worth it */
-    RECORD_OPTIONS = 6, /* how the release's index was made from its files, when that changed */
+    RECORD_CONTENT = 1,   /* the bytes of a file, and the path they were first packed for */
+    RECORD_ALIAS = 2,     /* a path whose bytes another record holds */
+    RECORD_GONE = 3,      /* a path that the release no longer has */
+    RECORD_COMMIT = 4,    /* ends a release */
+    RECORD_VARIANT = 5,   /* a coded form of a content; or, as identity, that none is worth it */
+    RECORD_OPTIONS = 6,   /* how the release's index was made from its files, when that changed */
+    RECORD_SIGNATURE = 7, /* of a release that is signed: right before its commit record */
 };
 
 /* How content is stored: as it is, or in a content coding (RFC 9110 §8.4.1). */

@@ -133,7 +133,7 @@ int record_decode(const uint8_t *archive, uint64_t limit, uint64_t offset,
         return ERR_DAMAGED;
     }
     *why = "a record is of a kind that is not known here";
-    if (kind < RECORD_CONTENT || kind > RECORD_OPTIONS) {
+    if (kind < RECORD_CONTENT || kind > RECORD_SIGNATURE) {
         return ERR_VERSION;
     }
     record.kind = (enum record_kind)kind;
@@ -232,5 +232,53 @@ int alias_decode(const uint8_t *archive, const struct record *record, uint64_t *
         return ERR_DAMAGED;
     }
     *out_content_offset = content_offset;
+    return 0;
+}
+
+void signature_encode(const struct signature *signature, uint8_t out[SIGNATURE_PAYLOAD_BYTES])
+{
+    struct wire_writer writer = wire_writer(out, SIGNATURE_PAYLOAD_BYTES);
+    wire_put(&writer, signature->key_id, KEY_ID_BYTES);
+    wire_put_zeros(&writer, SIGNATURE_PAYLOAD_BYTES - KEY_ID_BYTES - SIGNATURE_BYTES);
+    wire_put(&writer, signature->bytes, SIGNATURE_BYTES);
+}
+
+/* Where the record would be, an unsigned release has any other record, or the middle of one: that
+ * is no damage. */
+int signature_decode(const uint8_t *archive, const struct commit *commit,
+                     const uint8_t uuid[UUID_BYTES], struct signature *out_signature,
+                     const char **why)
+{
+    *why = "it is not signed";
+    uint64_t end = commit->committed_bytes - COMMIT_RECORD_BYTES;
+    if (end - commit->begin_offset < SIGNATURE_RECORD_BYTES) {
+        return ERR_EMPTY;
+    }
+    struct record record;
+    const char *problem;
+    int status = record_decode(archive, end, end - SIGNATURE_RECORD_BYTES, uuid, &record, &problem);
+    if (status == ERR_FORMAT || (status == 0 && record.kind != RECORD_SIGNATURE)) {
+        return ERR_EMPTY;
+    }
+    *why = problem;
+    if (status != 0) {
+        return status;
+    }
+    *why = "the signature record is not as long as it has to be";
+    if (record.path.count != 0 || record.stored_bytes != SIGNATURE_PAYLOAD_BYTES) {
+        return ERR_FORMAT;
+    }
+    const uint8_t *payload = archive + record.payload_offset;
+    struct hash128 hash = hash128(payload, SIGNATURE_PAYLOAD_BYTES);
+    struct wire_reader reader = wire_reader(payload, SIGNATURE_PAYLOAD_BYTES);
+    struct signature signature;
+    wire_read(&reader, signature.key_id, KEY_ID_BYTES);
+    wire_reserved(&reader, SIGNATURE_PAYLOAD_BYTES - KEY_ID_BYTES - SIGNATURE_BYTES);
+    wire_read(&reader, signature.bytes, SIGNATURE_BYTES);
+    *why = "the signature record is damaged";
+    if (memcmp(hash.bytes, record.payload_hash.bytes, HASH128_BYTES) != 0 || !wire_ok(&reader)) {
+        return ERR_DAMAGED;
+    }
+    *out_signature = signature;
     return 0;
 }

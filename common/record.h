@@ -68,4 +68,18 @@ void alias_encode(uint64_t content_offset, uint8_t out[ALIAS_PAYLOAD_BYTES]);
 int alias_decode(const uint8_t *archive, const struct record *record, uint64_t *out_content_offset,
                  const char **why) CAIRN_MUST_CHECK;
 
+/* Whose signature a release bears. What is signed: common/signature.h. */
+struct signature {
+    uint8_t key_id[KEY_ID_BYTES];
+    uint8_t bytes[SIGNATURE_BYTES];
+};
+
+void signature_encode(const struct signature *signature, uint8_t out[SIGNATURE_PAYLOAD_BYTES]);
+
+/* Decodes the signature record before this commit's record, of an archive of at least its committed
+ * length. ERR_EMPTY if the release has none; other errors as record_decode(). */
+int signature_decode(const uint8_t *archive, const struct commit *commit,
+                     const uint8_t uuid[UUID_BYTES], struct signature *out_signature,
+                     const char **why) CAIRN_MUST_CHECK;
+
 #endif

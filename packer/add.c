@@ -7,6 +7,7 @@
 #include "packer/compress.h"
 #include "packer/overlay.h"
 #include "packer/publish.h"
+#include "packer/release_commit.h"
 #include "packer/sidecars.h"
 #include "packer/variant_store.h"
 
@@ -231,7 +232,7 @@ static int build_index(struct add *add, struct error *error)
 {
     struct index_properties properties = {
         .release = add->release,
-        .committed_bytes = archive_writer_committed_bytes(add->writer),
+        .committed_bytes = release_committed_bytes(add->writer, add->options->sign_key),
         .created_s = add->superblock.created_s,
     };
     memcpy(properties.archive_uuid, add->writer->reader->superblock.uuid, UUID_BYTES);
@@ -249,13 +250,8 @@ static int make_variants(struct add *add, struct error *error)
 
 static int commit(struct add *add, struct error *error)
 {
-    struct commit commit = {
-        .release = add->release,
-        .created_s = add->superblock.created_s,
-        .index_bytes = add->image.count,
-        .index_checksum = add->image.checksum,
-    };
-    int status = archive_writer_commit(add->writer, &commit, error);
+    int status = release_commit(add->writer, add->options->sign_key, add->release,
+                                add->superblock.created_s, &add->image, error);
     return status == 0 ? directory_sync(add->writer->path, error) : status;
 }
 

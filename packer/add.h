@@ -2,6 +2,7 @@
 #ifndef CAIRN_PACKER_ADD_H
 #define CAIRN_PACKER_ADD_H
 
+#include "common/key.h"
 #include "packer/site_index.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 struct add_options {
     const char *site_directory;
     const char *archive_path;
+    const struct private_key *sign_key; /* NULL: not signed */
     const struct site_options *site;
     struct walk_options walk;
     unsigned thread_count; /* 0: one per processor */

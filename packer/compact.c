@@ -5,6 +5,7 @@
 #include "packer/archive_writer.h"
 #include "packer/overlay.h"
 #include "packer/publish.h"
+#include "packer/release_commit.h"
 #include "packer/release_view.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct compaction {
     struct archive *old;
     struct content_store store; /* of the new archive: its writer and catalog */
     char *stem;                 /* of the new archive */
+    const struct private_key *sign_key;
 };
 
 static int damaged(const struct compaction *compaction, const char *name, struct error *error)
@@ -198,7 +200,7 @@ static int make_index(struct compaction *compaction, const struct release_view *
     site_plan_init(&plan, files, view->file_count, &view->options, &view->texts);
     struct index_properties properties = {
         .release = view->commit.release,
-        .committed_bytes = archive_writer_committed_bytes(writer),
+        .committed_bytes = release_committed_bytes(writer, compaction->sign_key),
         .created_s = view->commit.created_s,
     };
     memcpy(properties.archive_uuid, writer->reader->superblock.uuid, UUID_BYTES);
@@ -220,13 +222,8 @@ static int commit_release(struct compaction *compaction, const struct release_vi
         status = make_index(compaction, view, &image, error);
     }
     if (status == 0) {
-        struct commit commit = {
-            .release = view->commit.release,
-            .created_s = view->commit.created_s,
-            .index_bytes = image.count,
-            .index_checksum = image.checksum,
-        };
-        status = archive_writer_commit(compaction->store.writer, &commit, error);
+        status = release_commit(compaction->store.writer, compaction->sign_key,
+                                view->commit.release, view->commit.created_s, &image, error);
     }
     if (status == 0) {
         status = publish_index(compaction->stem, view->commit.release, &image, error);
@@ -340,10 +337,11 @@ static int copy_all(struct compaction *compaction, const struct commit *commits,
     return status;
 }
 
-int compact_archive(const char *archive_path, const char *new_path, uint64_t keep, FILE *messages,
-                    char **out_index_path, struct error *error)
+int compact_archive(const char *archive_path, const char *new_path, uint64_t keep,
+                    const struct private_key *sign_key, FILE *messages, char **out_index_path,
+                    struct error *error)
 {
-    struct compaction compaction = {0};
+    struct compaction compaction = {.sign_key = sign_key};
     int status = archive_open(archive_path, 0, &compaction.old, error);
     if (status != 0) {
         return status;

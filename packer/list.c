@@ -1,6 +1,7 @@
 #include "packer/list.h"
 
 #include "common/json_writer.h"
+#include "common/key.h"
 #include "common/validators.h"
 #include "packer/compress.h"
 #include "packer/opened_release.h"
@@ -73,13 +74,16 @@ static void print_row(const struct index *index, const struct entry_row *row, FI
     fputc('\n', out);
 }
 
-static void print_table(const struct index *index, const struct entry_row *rows, FILE *out)
+static void print_table(const struct index *index, const struct entry_row *rows, const char *signer,
+                        FILE *out)
 {
     fprintf(out, "%-8s %6s %10s %10s %10s %10s  %-24s  %-30s %-36s %s\n", "KIND", "STATUS", "BYTES",
             "GZIP", "BR", "ZSTD", "TAG", "TYPE", "CACHE", "PATH");
     for (uint32_t i = 0; i < index->entry_count; i++) {
         print_row(index, &rows[i], out);
     }
+    fprintf(out, "release %" PRIu64 ": %s%s\n", index->release,
+            signer == NULL ? "not signed" : "signed by key ", signer == NULL ? "" : signer);
 }
 
 static void put_field(struct json_writer *json, const char *key, struct slice lines,
@@ -144,7 +148,8 @@ static void put_row(struct json_writer *json, const struct index *index,
     json_end_object(json);
 }
 
-static void print_json(const struct index *index, const struct entry_row *rows, FILE *out)
+static void print_json(const struct index *index, const struct entry_row *rows, const char *signer,
+                       FILE *out)
 {
     struct json_writer json = json_writer(out);
     json_begin_object(&json);
@@ -154,6 +159,12 @@ static void print_json(const struct index *index, const struct entry_row *rows, 
     json_i64(&json, index->created_s);
     json_key(&json, "overlay");
     json_bool(&json, (index->flags & INDEX_OVERLAY) != 0);
+    json_key(&json, "signed_by");
+    if (signer != NULL) {
+        json_string(&json, slice_of_string(signer));
+    } else {
+        json_null(&json);
+    }
     json_key(&json, "rules");
     json_u64(&json, index->rule_count);
     json_key(&json, "paths");
@@ -166,6 +177,21 @@ static void print_json(const struct index *index, const struct entry_row *rows, 
     json_end(&json);
 }
 
+/* Whose signature it bears: not whether it fits, which `verify --trust` says. */
+static bool find_signer(const struct opened_release *opened, char out[KEY_ID_TEXT_BYTES])
+{
+    struct signature signature;
+    struct key_id id;
+    const char *why;
+    if (signature_decode(opened->archive->map, &opened->commit, opened->archive->superblock.uuid,
+                         &signature, &why) != 0) {
+        return false;
+    }
+    memcpy(id.bytes, signature.key_id, sizeof id.bytes);
+    key_id_text(&id, out);
+    return true;
+}
+
 int list_release(const char *path, bool as_json, FILE *out, struct error *error)
 {
     struct opened_release opened;
@@ -173,11 +199,13 @@ int list_release(const char *path, bool as_json, FILE *out, struct error *error)
     if (status != 0) {
         return status;
     }
+    char key_id[KEY_ID_TEXT_BYTES];
+    const char *signer = find_signer(&opened, key_id) ? key_id : NULL;
     struct entry_row *rows = sorted_entries(opened.index);
     if (as_json) {
-        print_json(opened.index, rows, out);
+        print_json(opened.index, rows, signer, out);
     } else {
-        print_table(opened.index, rows, out);
+        print_table(opened.index, rows, signer, out);
     }
     free(rows);
     opened_release_fini(&opened);

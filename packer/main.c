@@ -1,4 +1,5 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
+#include "common/signature.h"
 #include "common/standard_streams.h"
 #include "packer/add.h"
 #include "packer/add_report.h"
@@ -6,6 +7,7 @@
 #include "packer/compact.h"
 #include "packer/diff.h"
 #include "packer/extract.h"
+#include "packer/keygen.h"
 #include "packer/list.h"
 #include "packer/push.h"
 #include "packer/rebuild.h"
@@ -71,6 +73,7 @@ struct add_command {
     bool as_json;
     bool dry_run;
     const char *push; /* a control socket; NULL: none */
+    const char *sign; /* a file with a private key; NULL: none */
 };
 
 enum {
@@ -82,6 +85,7 @@ enum {
     OPTION_JSON,
     OPTION_DOTFILES,
     OPTION_PUSH,
+    OPTION_SIGN,
     OPTION_SITE, /* by its name */
 };
 
@@ -94,6 +98,7 @@ static const struct option add_long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"dotfiles", no_argument, NULL, OPTION_DOTFILES},
     {"push", required_argument, NULL, OPTION_PUSH},
+    {"sign", required_argument, NULL, OPTION_SIGN},
     {"jobs", required_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -156,6 +161,9 @@ static int set_add_option(struct add_command *add, int letter, const char *name,
     case OPTION_PUSH:
         add->push = optarg;
         break;
+    case OPTION_SIGN:
+        add->sign = optarg;
+        break;
     case 'q':
         add->options.quiet = true;
         break;
@@ -205,11 +213,24 @@ static int finish(const struct command *command, int status, const struct error 
     return status == ERR_USAGE ? usage_error(command, error->text) : failed(command, error);
 }
 
+/* The key of --sign; NULL without it. */
+static int read_sign_key(const char *path, struct private_key **out_key, struct error *error)
+{
+    *out_key = NULL;
+    return path == NULL ? 0 : private_key_read(path, out_key, error);
+}
+
 static int pack(struct add_command *add, const struct command *command)
 {
     struct error error = {""};
-    struct add_result result;
-    int status = add_release(&add->options, &result, &error);
+    struct add_result result = {0};
+    struct private_key *key;
+    int status = read_sign_key(add->sign, &key, &error);
+    if (status == 0) {
+        add->options.sign_key = key;
+        status = add_release(&add->options, &result, &error);
+    }
+    private_key_free(key);
     if (status == 0 && add->as_json) {
         add_result_print_json(&result, stdout);
     } else if (status == 0) {
@@ -269,6 +290,8 @@ struct simple_options {
     bool as_json;
     bool archive; /* verify: all of it */
     unsigned long keep;
+    const char *sign; /* a file with a private key; NULL: none */
+    struct trust trust;
 };
 
 /* Returns EXIT_OK to go on with argv[optind]; *out_done: not to. */
@@ -277,6 +300,7 @@ static int parse_simple(int argc, char **argv, const struct command *command,
                         struct simple_options *options, bool *out_done)
 {
     int letter;
+    struct error error = {""};
     *out_done = true;
     while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         switch (letter) {
@@ -288,6 +312,14 @@ static int parse_simple(int argc, char **argv, const struct command *command,
             break;
         case 'a':
             options->archive = true;
+            break;
+        case 's':
+            options->sign = optarg;
+            break;
+        case 't':
+            if (trust_add(&options->trust, optarg, &error) != 0) {
+                return failed(command, &error);
+            }
             break;
         case 'k':
             if (!parse_number(optarg, 1, ULONG_MAX, &options->keep)) {
@@ -339,17 +371,19 @@ static int run_diff(int argc, char **argv, const struct command *command)
 
 static int run_verify(int argc, char **argv, const struct command *command)
 {
-    static const struct option options[] = {{"archive", no_argument, NULL, 'a'}, HELP_OPTION};
+    static const struct option options[] = {
+        {"archive", no_argument, NULL, 'a'}, {"trust", required_argument, NULL, 't'}, HELP_OPTION};
     struct simple_options chosen = {0};
     struct error error = {""};
     bool done;
     int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
-    if (done) {
-        return status;
+    if (!done) {
+        status = chosen.archive ? verify_archive(argv[optind], &chosen.trust, stdout, &error)
+                                : verify_release(argv[optind], &chosen.trust, stdout, &error);
+        status = finish(command, status, &error);
     }
-    status = chosen.archive ? verify_archive(argv[optind], stdout, &error)
-                            : verify_release(argv[optind], stdout, &error);
-    return finish(command, status, &error);
+    trust_fini(&chosen.trust);
+    return status;
 }
 
 static int run_extract(int argc, char **argv, const struct command *command)
@@ -377,24 +411,32 @@ static int print_load(const struct command *command, int status, char *index_pat
 
 static int run_rebuild(int argc, char **argv, const struct command *command)
 {
-    static const struct option options[] = {HELP_OPTION};
+    static const struct option options[] = {{"sign", required_argument, NULL, 's'}, HELP_OPTION};
     struct simple_options chosen = {0};
     struct error error = {""};
+    struct private_key *key;
     char *index_path = NULL;
     bool done;
     int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
     if (done) {
         return status;
     }
-    status = rebuild_indexes(argv[optind], stderr, &index_path, &error);
+    status = read_sign_key(chosen.sign, &key, &error);
+    if (status == 0) {
+        status = rebuild_indexes(argv[optind], key, stderr, &index_path, &error);
+    }
+    private_key_free(key);
     return print_load(command, status, index_path, &error);
 }
 
 static int run_compact(int argc, char **argv, const struct command *command)
 {
-    static const struct option options[] = {{"keep", required_argument, NULL, 'k'}, HELP_OPTION};
+    static const struct option options[] = {{"keep", required_argument, NULL, 'k'},
+                                            {"sign", required_argument, NULL, 's'},
+                                            HELP_OPTION};
     struct simple_options chosen = {0};
     struct error error = {""};
+    struct private_key *key;
     char *index_path = NULL;
     bool done;
     int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
@@ -404,9 +446,23 @@ static int run_compact(int argc, char **argv, const struct command *command)
     if (chosen.keep == 0) {
         return usage_error(command, "--keep N is needed: how many releases");
     }
-    status =
-        compact_archive(argv[optind], argv[optind + 1], chosen.keep, stderr, &index_path, &error);
+    status = read_sign_key(chosen.sign, &key, &error);
+    if (status == 0) {
+        status = compact_archive(argv[optind], argv[optind + 1], chosen.keep, key, stderr,
+                                 &index_path, &error);
+    }
+    private_key_free(key);
     return print_load(command, status, index_path, &error);
+}
+
+static int run_keygen(int argc, char **argv, const struct command *command)
+{
+    static const struct option options[] = {HELP_OPTION};
+    struct simple_options chosen = {0};
+    struct error error = {""};
+    bool done;
+    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
+    return done ? status : finish(command, keygen(argv[optind], stdout, &error), &error);
 }
 
 static const char site_options_help[] =
@@ -442,6 +498,8 @@ static const struct command commands[] = {
      "  --allow-empty  publish a site without a single file\n"
      "  -j, --jobs N   threads (one for each processor)\n"
      "  --push SOCKET  have the server at this control socket load it, and fail if it does not\n"
+     "  --sign KEY     sign the release with this private key (keygen), for servers that --trust\n"
+     "                 its public half\n"
      "  --json         print the result as JSON instead of the line\n"
      "  -q, --quiet    no progress, notes and summary on standard error\n",
      site_options_help, run_add},
@@ -458,22 +516,33 @@ static const struct command commands[] = {
     {"diff", "[--json] OLD NEW",
      "Says which paths answer differently in NEW (an index, or an archive for its newest release).",
      NULL, run_diff},
-    {"verify", "[--archive] INDEX|ARCHIVE",
+    {"verify", "[--archive] [--trust PUBKEY]... INDEX|ARCHIVE",
      "Reads every byte that a release needs and checks it. Exit code 1 names the first fault.\n\n"
-     "  --archive  every record of every release of the archive, for which no index is needed",
+     "  --archive       every record of every release of the archive, for which no index is "
+     "needed\n"
+     "  --trust PUBKEY  the release, with --archive each of them, has to be signed by this key;\n"
+     "                  repeatable: by any of them\n",
      NULL, run_verify},
     {"extract", "INDEX|ARCHIVE DIRECTORY",
      "Writes the files of a release below DIRECTORY, which must be empty or absent.", NULL,
      run_extract},
-    {"rebuild", "ARCHIVE",
-     "Makes lost or damaged indexes again from the archive, each the same to the byte. Where\n"
-     "records are damaged, what survives of the newest release becomes the next one.",
+    {"rebuild", "[--sign KEY] ARCHIVE",
+     "Makes lost or damaged indexes again from the archive, each the same to the byte, so that\n"
+     "signatures hold. Where records are damaged, what survives of the newest release becomes the\n"
+     "next one, which is signed with --sign.\n",
      NULL, run_rebuild},
-    {"compact", "--keep N ARCHIVE NEW_ARCHIVE",
+    {"compact", "--keep N [--sign KEY] ARCHIVE NEW_ARCHIVE",
      "Writes what the newest N releases need into a new archive, with their indexes. The old one "
      "is\n"
-     "only read: a server may go on with it, and then load the new index.",
+     "only read: a server may go on with it, and then load the new index. Signatures do not hold\n"
+     "for the new one: --sign makes others.\n",
      NULL, run_compact},
+    {"keygen", "KEY",
+     "Makes a pair of Ed25519 keys: KEY, the private one, which signs releases (mode 0600), and\n"
+     "KEY.pub, the public one, for servers that shall serve nothing else. Both are PEM, as "
+     "openssl\n"
+     "writes them. What is there already stays.\n",
+     NULL, run_keygen},
 };
 
 static void print_usage(FILE *file)

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 struct rebuild {
-    struct archive_writer *writer; /* for its lock, and for a new release */
+    struct archive_writer *writer;      /* for its lock, and for a new release */
+    const struct private_key *sign_key; /* of a new release; NULL: unsigned */
     char *stem;
     FILE *messages;
 };
@@ -110,7 +111,8 @@ static int check_newest(const struct rebuild *rebuild, uint64_t release, struct 
         return error_set(error, -errno, "/dev/null: %s", strerror(errno));
     }
     char *path = release_numbered_path(rebuild->stem, release);
-    int status = verify_release(path, nowhere, error);
+    const struct trust anybody = {0};
+    int status = verify_release(path, &anybody, nowhere, error);
     if (is_damage(status)) {
         fprintf(rebuild->messages, "cairn-pack: warning: %s\n", error->text);
     }
@@ -146,8 +148,8 @@ static int make_release(struct rebuild *rebuild, uint64_t *out_release, struct e
         status = check_newest(rebuild, *out_release, error);
     }
     if (is_damage(status)) {
-        status =
-            salvage_release(rebuild->writer, rebuild->stem, rebuild->messages, out_release, error);
+        status = salvage_release(rebuild->writer, rebuild->stem, rebuild->sign_key,
+                                 rebuild->messages, out_release, error);
     } else if (status == 0 && is_cut) {
         fprintf(rebuild->messages,
                 "cairn-pack: warning: releases before %" PRIu64 " cannot be reached\n",
@@ -157,10 +159,10 @@ static int make_release(struct rebuild *rebuild, uint64_t *out_release, struct e
     return status;
 }
 
-int rebuild_indexes(const char *archive_path, FILE *messages, char **out_index_path,
-                    struct error *error)
+int rebuild_indexes(const char *archive_path, const struct private_key *sign_key, FILE *messages,
+                    char **out_index_path, struct error *error)
 {
-    struct rebuild rebuild = {.messages = messages};
+    struct rebuild rebuild = {.sign_key = sign_key, .messages = messages};
     int status = archive_writer_open_existing(archive_path, &rebuild.writer, error);
     if (status != 0) {
         return status;

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "packer/publish.h"
+#include "packer/release_commit.h"
 #include "packer/release_view.h"
 
 #include <inttypes.h>
@@ -79,20 +80,15 @@ static int make_whole(struct release_view *view, struct archive_writer *writer, 
 }
 
 static int commit_view(struct release_view *view, struct archive_writer *writer, const char *stem,
-                       struct error *error)
+                       const struct private_key *sign_key, struct error *error)
 {
     struct index_image image = {0};
-    view->commit.committed_bytes = archive_writer_committed_bytes(writer);
+    view->commit.committed_bytes = release_committed_bytes(writer, sign_key);
     view->commit.release++;
     int status = release_view_index(view, stem, &image, error);
     if (status == 0) {
-        struct commit commit = {
-            .release = view->commit.release,
-            .created_s = view->commit.created_s,
-            .index_bytes = image.count,
-            .index_checksum = image.checksum,
-        };
-        status = archive_writer_commit(writer, &commit, error);
+        status = release_commit(writer, sign_key, view->commit.release, view->commit.created_s,
+                                &image, error);
     }
     if (status == 0) {
         status = publish_index(stem, view->commit.release, &image, error);
@@ -101,14 +97,32 @@ static int commit_view(struct release_view *view, struct archive_writer *writer,
     return status;
 }
 
-int salvage_release(struct archive_writer *writer, const char *stem, FILE *messages,
-                    uint64_t *out_release, struct error *error)
+/* What survived is another release than the one that was signed. */
+static void say_if_unsigned(const struct archive_writer *writer, const struct commit *old,
+                            const struct private_key *sign_key, FILE *messages)
+{
+    struct signature signature;
+    const char *why;
+    if (sign_key == NULL &&
+        signature_decode(writer->reader->map, old, writer->reader->superblock.uuid, &signature,
+                         &why) != ERR_EMPTY) {
+        fprintf(messages,
+                "cairn-pack: warning: release %" PRIu64
+                " was signed, this one is not: `add --sign` the site again\n",
+                old->release);
+    }
+}
+
+int salvage_release(struct archive_writer *writer, const char *stem,
+                    const struct private_key *sign_key, FILE *messages, uint64_t *out_release,
+                    struct error *error)
 {
     if (!writer->has_commit) {
         return error_set(error, ERR_EMPTY, "%s: it holds no release", writer->path);
     }
     struct release_view view;
-    int status = release_view_init(&view, writer->reader, &writer->last_commit, error);
+    const struct commit old = writer->last_commit;
+    int status = release_view_init(&view, writer->reader, &old, error);
     if (status == 0) {
         drop_bad_variants(&view);
         status = keep_whole(&view, writer, messages, error);
@@ -121,11 +135,12 @@ int salvage_release(struct archive_writer *writer, const char *stem, FILE *messa
         status = make_whole(&view, writer, error);
     }
     if (status == 0) {
-        status = commit_view(&view, writer, stem, error);
+        status = commit_view(&view, writer, stem, sign_key, error);
     }
     if (status == 0) {
         fprintf(messages, "cairn-pack: %zu files survived, as release %" PRIu64 "\n",
                 view.file_count, view.commit.release);
+        say_if_unsigned(writer, &old, sign_key, messages);
         *out_release = view.commit.release;
     }
     release_view_fini(&view);

@@ -64,13 +64,13 @@ static int compare_stored(const void *a, const void *b)
     return (x->payload_offset > y->payload_offset) - (x->payload_offset < y->payload_offset);
 }
 
-/* All records with bytes up to this release, whose bytes it may share. */
-static int read_stored(const struct opened_release *opened, struct stored_list *list,
-                       struct error *error)
+/* All records with bytes of the releases up to this committed length, which may share them. */
+static int read_stored(const struct archive *archive, uint64_t committed_bytes,
+                       struct stored_list *list, struct error *error)
 {
     struct commit *commits;
     size_t count;
-    int status = release_commits(opened->archive, &commits, &count, error);
+    int status = release_commits(archive, &commits, &count, error);
     if (status != 0) {
         return status;
     }
@@ -78,11 +78,11 @@ static int read_stored(const struct opened_release *opened, struct stored_list *
         struct commit unreachable = {.begin_offset = SUPERBLOCK_BYTES,
                                      .committed_bytes =
                                          commits[0].begin_offset + COMMIT_RECORD_BYTES};
-        read_commit_records(opened->archive, &unreachable, list);
+        read_commit_records(archive, &unreachable, list);
     }
     for (size_t i = 0; i < count; i++) {
-        if (commits[i].committed_bytes <= opened->index->committed_bytes) {
-            read_commit_records(opened->archive, &commits[i], list);
+        if (commits[i].committed_bytes <= committed_bytes) {
+            read_commit_records(archive, &commits[i], list);
         }
     }
     free(commits);
@@ -150,7 +150,27 @@ static int check_all(struct check *check, struct error *error)
     return 0;
 }
 
-int verify_release(const char *path, FILE *out, struct error *error)
+/* Signed by one of these keys? *out_words says by which: nothing if nobody asks. */
+static int check_signer(const struct opened_release *opened, const char *path,
+                        const struct trust *trust, char out_words[8 + KEY_ID_TEXT_BYTES],
+                        struct error *error)
+{
+    struct key_id id;
+    char text[KEY_ID_TEXT_BYTES];
+    struct error detail = {""};
+    *out_words = '\0';
+    if (trust->count == 0) {
+        return 0;
+    }
+    int status = signature_check(opened->index, opened->archive, trust, &id, &detail);
+    if (status != 0) {
+        return error_set(error, status, "%s: %s", path, detail.text);
+    }
+    snprintf(out_words, 8 + KEY_ID_TEXT_BYTES, " key=%s", key_id_text(&id, text));
+    return 0;
+}
+
+int verify_release(const char *path, const struct trust *trust, FILE *out, struct error *error)
 {
     struct opened_release opened;
     int status = opened_release_init(&opened, path, error);
@@ -158,16 +178,20 @@ int verify_release(const char *path, FILE *out, struct error *error)
         return status;
     }
     struct check check = {.opened = &opened, .sha256 = sha256_stream_new()};
-    status = index_check_deep(opened.index, error);
+    char signer[8 + KEY_ID_TEXT_BYTES];
+    status = check_signer(&opened, path, trust, signer, error);
     if (status == 0) {
-        status = read_stored(&opened, &check.list, error);
+        status = index_check_deep(opened.index, error);
+    }
+    if (status == 0) {
+        status = read_stored(opened.archive, opened.index->committed_bytes, &check.list, error);
     }
     if (status == 0) {
         status = check_all(&check, error);
     }
     if (status == 0) {
-        fprintf(out, "ok release=%" PRIu64 " paths=%" PRIu32 " bytes=%" PRIu64 " archive=%s\n",
-                opened.index->release, opened.index->entry_count, check.bytes,
+        fprintf(out, "ok release=%" PRIu64 " paths=%" PRIu32 " bytes=%" PRIu64 "%s archive=%s\n",
+                opened.index->release, opened.index->entry_count, check.bytes, signer,
                 opened.archive->path);
     }
     free(check.list.rows);
@@ -208,7 +232,55 @@ static int check_commit(const struct archive *archive, const struct commit *comm
                            archive->path, commit->release, offset, why);
 }
 
-int verify_archive(const char *path, FILE *out, struct error *error)
+/* A release of the archive at `path`, by its index, which names what is signed. */
+static int check_signed(struct check *check, const char *stem, const struct commit *commit,
+                        const struct trust *trust, struct error *error)
+{
+    struct opened_release opened;
+    char signer[8 + KEY_ID_TEXT_BYTES];
+    char *index_path = release_numbered_path(stem, commit->release);
+    struct error detail = {""};
+    int status = opened_release_init(&opened, index_path, &detail);
+    if (status != 0) {
+        error_set(error, status, "%s (cairn-pack rebuild makes lost indexes again)", detail.text);
+        free(index_path);
+        return status;
+    }
+    check->opened = &opened;
+    if (opened.commit.committed_bytes != commit->committed_bytes) {
+        status = error_set(error, ERR_BINDING, "%s: not the index of release %" PRIu64, index_path,
+                           commit->release);
+    }
+    if (status == 0) {
+        status = check_signer(&opened, index_path, trust, signer, error);
+    }
+    if (status == 0 && check->list.count == 0) {
+        status = read_stored(opened.archive, UINT64_MAX, &check->list, error);
+    }
+    if (status == 0) {
+        status = check_all(check, error);
+    }
+    opened_release_fini(&opened);
+    free(index_path);
+    return status;
+}
+
+static int check_all_signed(const char *path, const struct commit *commits, size_t count,
+                            const struct trust *trust, struct error *error)
+{
+    struct check check = {.sha256 = sha256_stream_new()};
+    char *stem = release_stem(path);
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = check_signed(&check, stem, &commits[i], trust, error);
+    }
+    free(stem);
+    free(check.list.rows);
+    sha256_stream_free(check.sha256);
+    return status;
+}
+
+int verify_archive(const char *path, const struct trust *trust, FILE *out, struct error *error)
 {
     struct archive *archive;
     int status = archive_open(path, 0, &archive, error);
@@ -230,9 +302,12 @@ int verify_archive(const char *path, FILE *out, struct error *error)
     for (size_t i = 0; i < count && status == 0; i++) {
         status = check_commit(archive, &commits[i], &totals, error);
     }
+    if (status == 0 && trust->count > 0) {
+        status = check_all_signed(path, commits, count, trust, error);
+    }
     if (status == 0) {
-        fprintf(out, "ok releases=%zu records=%" PRIu64 " bytes=%" PRIu64 " archive=%s\n", count,
-                totals.records, totals.bytes, path);
+        fprintf(out, "ok releases=%zu records=%" PRIu64 " bytes=%" PRIu64 "%s archive=%s\n", count,
+                totals.records, totals.bytes, trust->count > 0 ? " signed=1" : "", path);
     }
     free(commits);
     archive_unref(archive);

@@ -37,8 +37,9 @@ Test(error, long_sentence_is_cut)
 
 Test(error, every_code_has_a_name_of_its_own)
 {
-    static const int codes[] = {ERR_FORMAT, ERR_DAMAGED, ERR_VERSION, ERR_BINDING, ERR_CHANGED,
-                                ERR_NAME,   ERR_LIMIT,   ERR_BUSY,    ERR_USAGE,   ERR_EMPTY};
+    static const int codes[] = {ERR_FORMAT,  ERR_DAMAGED, ERR_VERSION, ERR_BINDING,
+                                ERR_CHANGED, ERR_NAME,    ERR_LIMIT,   ERR_BUSY,
+                                ERR_USAGE,   ERR_EMPTY,   ERR_REFUSED, ERR_TRUST};
     for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
         cr_expect(strstr(error_name(codes[i]), "Unknown") == NULL, "%d", codes[i]);
         for (size_t j = 0; j < i; j++) {

@@ -263,7 +263,7 @@ Test(record, checks_more_than_the_checksum)
         int status;
     } rows[] = {
         {4, RECORD_CONTENT, 0}, {4, RECORD_COMMIT, 0},
-        {4, 0, ERR_VERSION},    {4, RECORD_OPTIONS + 1, ERR_VERSION},
+        {4, 0, ERR_VERSION},    {4, RECORD_SIGNATURE + 1, ERR_VERSION},
         {4, 255, ERR_VERSION},  {5, CODEC_GZIP, ERR_FORMAT}, /* only a variant is coded */
         {6, 1, ERR_FORMAT},     {7, 1, ERR_DAMAGED},
         {12, 1, ERR_DAMAGED},   {15, 1, ERR_DAMAGED},
@@ -491,4 +491,93 @@ Test(record, alias_refuses_damage)
     record.stored_bytes = 63;
     cr_expect(alias_decode(archive, &record, &offset, &why) == ERR_FORMAT);
     free(archive);
+}
+
+/* ---- signatures ---- */
+
+enum { SIGNED_BYTES = SUPERBLOCK_BYTES + SIGNATURE_RECORD_BYTES + COMMIT_RECORD_BYTES };
+
+static struct signature sample_signature(void)
+{
+    struct signature signature;
+    memset(signature.key_id, 0xab, sizeof signature.key_id);
+    memset(signature.bytes, 0xcd, sizeof signature.bytes);
+    return signature;
+}
+
+/* A record with this signed_payload where the signature belongs, of a release that has nothing
+ * else. */
+static struct commit place_signature(uint8_t archive[SIGNED_BYTES], struct record record,
+                                     const uint8_t signed_payload[SIGNATURE_PAYLOAD_BYTES])
+{
+    memset(archive, 0, SIGNED_BYTES);
+    record.offset = SUPERBLOCK_BYTES;
+    record.payload_hash = hash128(signed_payload, SIGNATURE_PAYLOAD_BYTES);
+    record_encode(&record, uuid, archive + SUPERBLOCK_BYTES);
+    memcpy(archive + SUPERBLOCK_BYTES + RECORD_HEADER_BYTES, signed_payload,
+           SIGNATURE_PAYLOAD_BYTES);
+    return (struct commit){.begin_offset = SUPERBLOCK_BYTES, .committed_bytes = SIGNED_BYTES};
+}
+
+static const struct record signature_record = {
+    .kind = RECORD_SIGNATURE, .path = SLICE(""), .stored_bytes = SIGNATURE_PAYLOAD_BYTES};
+
+Test(record, signature_round_trip)
+{
+    uint8_t archive[SIGNED_BYTES];
+    uint8_t signed_payload[SIGNATURE_PAYLOAD_BYTES];
+    struct signature signature = sample_signature();
+    struct signature decoded;
+    const char *why;
+    signature_encode(&signature, signed_payload);
+    struct commit commit = place_signature(archive, signature_record, signed_payload);
+    cr_assert(signature_decode(archive, &commit, uuid, &decoded, &why) == 0, "%s", why);
+    cr_expect(memcmp(&decoded, &signature, sizeof signature) == 0);
+}
+
+Test(record, signature_refuses_every_flipped_bit)
+{
+    uint8_t archive[SIGNED_BYTES];
+    uint8_t signed_payload[SIGNATURE_PAYLOAD_BYTES];
+    struct signature signature = sample_signature();
+    signature_encode(&signature, signed_payload);
+    for (size_t bit = 0; bit < 8 * SIGNATURE_RECORD_BYTES; bit++) {
+        struct signature decoded = {{0}, {0}};
+        const char *why = NULL;
+        struct commit commit = place_signature(archive, signature_record, signed_payload);
+        flip_bit(archive + SUPERBLOCK_BYTES, bit);
+        int status = signature_decode(archive, &commit, uuid, &decoded, &why);
+        cr_expect(status == ERR_EMPTY || status == ERR_DAMAGED, "bit %zu: %d", bit, status);
+        cr_expect(why != NULL && decoded.key_id[0] == 0, "bit %zu", bit);
+    }
+}
+
+/* What is no signature is no damage; what claims to be one has to be one. */
+Test(record, signature_where_there_is_none)
+{
+    uint8_t archive[SIGNED_BYTES];
+    uint8_t signed_payload[SIGNATURE_PAYLOAD_BYTES];
+    struct signature signature = sample_signature();
+    const char *why;
+    signature_encode(&signature, signed_payload);
+    struct record other = signature_record;
+    other.kind = RECORD_CONTENT;
+    struct commit commit = place_signature(archive, other, signed_payload);
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_EMPTY);
+    memset(archive + SUPERBLOCK_BYTES, 0x55, SIGNATURE_RECORD_BYTES);
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_EMPTY);
+    commit.begin_offset += FORMAT_ALIGNMENT; /* it would begin before the release does */
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_EMPTY);
+    other = signature_record;
+    other.stored_bytes = SIGNATURE_PAYLOAD_BYTES - 1;
+    commit = place_signature(archive, other, signed_payload);
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_FORMAT);
+    other.path = SLICE("a");
+    other.stored_bytes = FORMAT_ALIGNMENT;
+    commit = place_signature(archive, other, signed_payload);
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_DAMAGED,
+              "the header's checksum is of another path");
+    signed_payload[KEY_ID_BYTES] = 1; /* reserved */
+    commit = place_signature(archive, signature_record, signed_payload);
+    cr_expect(signature_decode(archive, &commit, uuid, &signature, &why) == ERR_DAMAGED);
 }

@@ -173,7 +173,7 @@ class TestReleases(Pack):
     def test_list_verify_and_extract_with_times(self):
         self.write(SITE)
         index = cairn.pack(self.tree, self.archive)
-        rows = cairn.run("cairn-pack", "list", index).out.splitlines()[1:]
+        rows = cairn.run("cairn-pack", "list", index).out.splitlines()[1:-1]
         files = [row for row in rows if row.startswith("file ")]
         self.assertEqual({row.split(maxsplit=3)[3].split("  ")[-1].strip().split("utf-8 ")[-1]
                           .rsplit("octet-stream ", 1)[-1].strip() for row in files},
