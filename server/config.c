@@ -52,6 +52,10 @@ static const char help[] =
     "                        a field for every answer that has none of that name; repeatable\n"
     "                        (CAIRN_HEADER, one on each line)\n"
     "  --secure-headers      the same for a preset of security fields (CAIRN_SECURE_HEADERS=1)\n"
+    "  --trust PUBKEY        load only releases that this key has signed (cairn-pack add --sign), "
+    "whole\n"
+    "                        and never older ones than are served; repeatable: any of the keys\n"
+    "                        (CAIRN_TRUST)\n"
     "  --retain N            releases kept of a site, the oldest fall off (CAIRN_RETAIN; 8)\n"
     "  --retain-for TIME     and for how long after another one came on top: 90s, 30m, 12h, 7d\n"
     "                        (CAIRN_RETAIN_FOR; for good)\n"
@@ -190,6 +194,17 @@ static int add_header(struct config *config, const char *text, struct error *err
     return added_fields_add(&config->added_fields, text, error);
 }
 
+static int add_trusted(struct config *config, const char *path, struct error *error)
+{
+    if (*path == '\0') {
+        return error_set(error, ERR_USAGE, "--trust: an empty path");
+    }
+    config->trusted =
+        mem_resize(config->trusted, config->trusted_count + 1, sizeof *config->trusted);
+    config->trusted[config->trusted_count++] = path;
+    return 0;
+}
+
 static int set_limit(struct config *config, const char *text, struct error *error)
 {
     return limits_set(&config->limits, text, error);
@@ -307,6 +322,19 @@ static int read_sandbox_environment(struct config *config, struct error *error)
     return status;
 }
 
+/* A variable that is there but names no file is a mistake that must not mean: trust everybody. */
+static int read_trust_environment(struct config *config, struct error *error)
+{
+    const char *value = getenv("CAIRN_TRUST");
+    if (config->trusted_count > 0 || value == NULL) {
+        return 0;
+    }
+    int status = add_list(config, "CAIRN_TRUST", &config->owned[3], add_trusted, error);
+    return status != 0 || config->trusted_count > 0
+               ? status
+               : error_set(error, ERR_USAGE, "CAIRN_TRUST: set, but it names no file");
+}
+
 /* What flags left open. */
 static int read_environment(struct config *config, struct error *error)
 {
@@ -342,6 +370,9 @@ static int read_environment(struct config *config, struct error *error)
     }
     if (status == 0) {
         status = read_sandbox_environment(config, error);
+    }
+    if (status == 0) {
+        status = read_trust_environment(config, error);
     }
     return status == 0 ? read_http_environment(config, error) : status;
 }
@@ -392,6 +423,8 @@ static int read_flag(struct config *config, int letter, struct error *error)
     case 'A':
         config->access_log = optarg;
         return 0;
+    case 't':
+        return add_trusted(config, optarg, error);
     case 'd':
         return set_drain(config, optarg, error);
     case 'L':
@@ -455,6 +488,7 @@ static int read_flags(struct config *config, int argc, char **argv, bool *out_ex
         {"secure-headers", no_argument, NULL, 's'},
         {"proxy-protocol-from", required_argument, NULL, 'p'},
         {"forwarded-from", required_argument, NULL, 'f'},
+        {"trust", required_argument, NULL, 't'},
         {"access-log", required_argument, NULL, 'A'},
         {"limit", required_argument, NULL, 'L'},
         {"drain", required_argument, NULL, 'd'},
@@ -566,6 +600,7 @@ void config_fini(struct config *config)
     address_list_fini(&config->proxy_from);
     address_list_fini(&config->forwarded_from);
     free(config->added_fields);
+    free(config->trusted);
     free(config->indexes);
     free(config->archives);
     *config = (struct config){0};

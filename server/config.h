@@ -33,6 +33,8 @@ struct config {
     struct limits limits;
     struct address_list proxy_from;
     struct address_list forwarded_from;
+    const char **trusted; /* files with the public keys of those who may sign; owned */
+    size_t trusted_count;
     const char *access_log; /* a path, or "-"; NULL: none */
     char *added_fields;     /* complete lines; NULL: none */
     bool is_secure;         /* the preset of them is wanted */
@@ -41,7 +43,7 @@ struct config {
     const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
     size_t archive_count;
     const char *user; /* USER[:GROUP] to become; NULL: nobody else */
-    char *owned[3];   /* copies of environment values that others point into */
+    char *owned[4];   /* copies of environment values that others point into */
 };
 
 enum config_result {

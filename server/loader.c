@@ -1,9 +1,11 @@
 #include "server/loader.h"
 
 #include "common/mem.h"
+#include "server/content_check.h"
 #include "server/preload.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +146,94 @@ static int open_site(struct loader *loader, const struct load_request *request,
     return 0;
 }
 
+static const struct site_stack *stack_for(const struct site_list *sites, const struct mount *mount,
+                                          size_t host)
+{
+    return site_list_stack_of(sites, slice_of_string(mount->hosts[host]),
+                              slice_of_string(mount->prefix));
+}
+
+/* Is the same release in every stack that this one would go to, and not taken back? */
+static bool is_active(const struct site_list *sites, const struct site *site)
+{
+    for (size_t i = 0; i < site->mount.host_count; i++) {
+        const struct site_stack *stack = stack_for(sites, &site->mount, i);
+        size_t active = stack == NULL ? 0 : stack->active_count;
+        size_t j = 0;
+        while (j < active && !site_is_same_release(stack->sites[j], site)) {
+            j++;
+        }
+        if (j == active) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* HUP names older releases again before newer ones. With trust those that are active stay where
+ * they are; without, each goes on top, as any other. */
+static bool stays_below(const struct loader *loader, const struct load_request *request,
+                        const struct site *site)
+{
+    return loader->trust != NULL && request->is_again && is_active(loader_sites(loader), site);
+}
+
+/* The newest release of the same archive that is active where this one would answer; NULL: there is
+ * none. By UUID: a copy of the archive is the archive. */
+static const struct site *newest_active(const struct site_list *sites, const struct mount *mount,
+                                        const struct index *index)
+{
+    const struct site *newest = NULL;
+    for (size_t i = 0; i < mount->host_count; i++) {
+        const struct site_stack *stack = stack_for(sites, mount, i);
+        for (size_t j = 0; stack != NULL && j < stack->active_count; j++) {
+            const struct site *site = stack->sites[j];
+            if (memcmp(site->index->archive_uuid, index->archive_uuid, UUID_BYTES) == 0 &&
+                (newest == NULL || site->index->release > newest->index->release)) {
+                newest = site;
+            }
+        }
+    }
+    return newest;
+}
+
+/* Only `rollback` goes back. What a process was handed may stand in any order, since it was allowed
+ * before. */
+static int check_age(const struct loader *loader, const struct load_request *request,
+                     const struct site *site, struct error *error)
+{
+    const struct site_list *sites = loader_sites(loader);
+    const struct site *newest = newest_active(sites, &site->mount, site->index);
+    if (newest == NULL || newest->index->release <= site->index->release || request->is_handed ||
+        stays_below(loader, request, site)) {
+        return 0;
+    }
+    return error_set(error, ERR_TRUST,
+                     "release %" PRIu64 ": older than release %" PRIu64
+                     ", which its archive serves; only rollback goes back",
+                     site->index->release, newest->index->release);
+}
+
+/* Whose is it, is it whole, and is it no step back? */
+static int check_trust(const struct loader *loader, const struct load_request *request,
+                       const struct site *site, struct error *error)
+{
+    struct key_id key_id;
+    char text[KEY_ID_TEXT_BYTES];
+    struct error detail = {""};
+    int status = signature_check(site->index, site->archive, loader->trust, &key_id, &detail);
+    if (status == 0) {
+        status = check_age(loader, request, site, &detail);
+    }
+    if (status != 0) {
+        return error_set(error, status, "%s: %s", site->index_path, detail.text);
+    }
+    status = content_check(loader_sites(loader), site->index, site->archive, &detail);
+    return status == 0 ? 0
+                       : error_set(error, status, "%s: signed by key %s, but %s", site->index_path,
+                                   key_id_text(&key_id, text), detail.text);
+}
+
 /* How many releases there are where the site answers: its first host's stack. */
 static size_t count_layers(const struct site_list *sites, const struct site *site)
 {
@@ -167,8 +257,12 @@ int loader_load(struct loader *loader, const struct load_request *request,
     if (status != 0) {
         return status;
     }
+    if (loader->trust != NULL && (status = check_trust(loader, request, site, error)) != 0) {
+        site_unref(site);
+        return status;
+    }
     const struct site_list *sites = loader_sites(loader);
-    bool was_on_top = site_list_has_on_top(sites, site);
+    bool was_on_top = site_list_has_on_top(sites, site) || stays_below(loader, request, site);
     *out_result = (struct load_result){
         .release = site->index->release,
         .paths = site->index->entry_count,

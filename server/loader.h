@@ -3,6 +3,7 @@
 #ifndef CAIRN_SERVER_LOADER_H
 #define CAIRN_SERVER_LOADER_H
 
+#include "common/signature.h"
 #include "server/folders.h"
 #include "site/publication.h"
 
@@ -10,8 +11,9 @@ struct loader {
     struct publication *publication;
     struct undertaker *undertaker;
     struct site_retention retention;
-    bool is_preloading; /* an archive is read into memory before a release of it is served */
-    uint64_t last_id;   /* of a site */
+    bool is_preloading;        /* an archive is read into memory before a release of it is served */
+    const struct trust *trust; /* whose signature a release must have; NULL: nobody asks */
+    uint64_t last_id;          /* of a site */
     const struct folders *folders; /* what may be read; NULL: anything */
 };
 
@@ -31,12 +33,15 @@ struct load_request {
     const char *hosts;  /* as mount_parse() takes them; NULL with `prefix` NULL: where the newest
                            release of the same archive answers, else everywhere */
     const char *prefix; /* NULL: the root */
+    bool is_again;      /* by HUP: it may be in the list, where it belongs */
     bool is_handed;     /* from the process before this one: what it says of `is_aside` counts */
     bool is_aside;
 };
 
 /* Returns when every worker serves the release. On failure nothing has changed, and *error says why
- * in one line that names the file. */
+ * in one line that names the file. With keys to trust, a release that none of them has signed,
+ * whose bytes are not those that were signed, or that is older than what its archive serves where
+ * it would answer, is ERR_TRUST. */
 int loader_load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
 

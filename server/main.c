@@ -23,6 +23,7 @@ struct server {
     struct undertaker undertaker;
     struct publication publication;
     struct loader loader;
+    struct trust trust;
     struct workers *workers;
     struct control *control;
     struct command_context context;
@@ -79,12 +80,15 @@ static int open_signals(struct error *error)
     return fd >= 0 ? fd : error_set(error, -errno, "signalfd: %s", strerror(errno));
 }
 
-/* Loads the indexes of the command line in their order. `reply` collects a line each. */
-static int load_start_indexes(struct server *server, struct reply *reply)
+/* Loads the indexes of the command line in their order, once more by HUP. `reply` collects a line
+ * each. */
+static int load_start_indexes(struct server *server, bool is_again, struct reply *reply)
 {
     int status = 0;
     for (size_t i = 0; i < server->config.index_count; i++) {
-        int result = command_load(&server->context, &server->config.indexes[i], reply);
+        struct load_request request = server->config.indexes[i];
+        request.is_again = is_again;
+        int result = command_load(&server->context, &request, reply);
         status = status == 0 ? result : status;
     }
     return status;
@@ -190,7 +194,7 @@ static void reload(struct server *server)
     clock_gettime(CLOCK_MONOTONIC, &now);
     service_manager_tell("RELOADING=1\nMONOTONIC_USEC=%lld",
                          (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-    (void)load_start_indexes(server, &reply);
+    (void)load_start_indexes(server, true, &reply);
     log_reply(&reply);
     service_manager_tell("READY=1");
 }
@@ -365,6 +369,17 @@ static int enter_sandbox(struct server *server, struct error *error)
     return status;
 }
 
+/* Keys are read again by a successor: that is how they are changed. */
+static int read_trust(struct server *server, struct error *error)
+{
+    int status = 0;
+    for (size_t i = 0; i < server->config.trusted_count && status == 0; i++) {
+        status = trust_add(&server->trust, server->config.trusted[i], error);
+        server->loader.trust = &server->trust;
+    }
+    return status;
+}
+
 static int start(struct server *server, struct error *error)
 {
     struct reply reply = {0};
@@ -372,12 +387,15 @@ static int start(struct server *server, struct error *error)
     if (server->signal_fd < 0) {
         return server->signal_fd;
     }
-    int status = handover_receive(&server->handover, error);
+    int status = read_trust(server, error);
+    if (status == 0) {
+        status = handover_receive(&server->handover, error);
+    }
     if (status != 0) {
         return status;
     }
     status = server->handover.is_there ? load_handed_sites(server, &reply)
-                                       : load_start_indexes(server, &reply);
+                                       : load_start_indexes(server, false, &reply);
     log_reply(&reply);
     if (status != 0) {
         return error_set(error, status, "not started, because an index could not be loaded");
@@ -428,6 +446,7 @@ static void stop(struct server *server)
     if (server->signal_fd >= 0) {
         close(server->signal_fd);
     }
+    trust_fini(&server->trust);
     sandbox_fini(&server->sandbox);
     config_fini(&server->config);
 }
@@ -456,10 +475,11 @@ int main(int argc, char **argv)
                         .is_preloading = server.config.is_preloading,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
-    if (start(&server, &error) != 0) {
+    int status = start(&server, &error);
+    if (status != 0) {
         leave_names(&server);
         stop(&server);
-        return failed(&error);
+        return status == -ECANCELED ? EXIT_OK : failed(&error);
     }
     print_ready(&server);
     handover_confirm(&server.handover);

@@ -1,8 +1,10 @@
 #include "server/preload.h"
 
+#include "server/end_request.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,13 +16,6 @@
 #endif
 
 enum { CHUNK_BYTES = 64 << 20, PIECE_BYTES = 65536 };
-
-static bool is_told_to_end(void)
-{
-    sigset_t pending;
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
-}
 
 /* Without page tables, for older systems. */
 static bool read_chunk(const struct archive *archive, uint64_t at, uint64_t bytes)
@@ -51,7 +46,7 @@ void preload_archive(const struct archive *archive, uint64_t bytes)
     struct timespec started, ended;
     clock_gettime(CLOCK_MONOTONIC, &started);
     uint64_t at = 0;
-    while (at < bytes && !is_told_to_end()) {
+    while (at < bytes && !end_is_requested()) {
         uint64_t chunk = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
         if (!load_chunk(archive, at, chunk)) {
             fprintf(stderr, "cairn-serve: %s: not preloaded beyond byte %llu: %s\n", archive->path,

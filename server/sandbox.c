@@ -83,11 +83,23 @@ static int allow_code(const struct landlock *landlock, const char *program, stru
                              : rules.status;
 }
 
-static int allow_socket(const struct landlock *landlock, const char *path, struct error *error)
+static int allow_folder_of(const struct landlock *landlock, const char *path, unsigned rights,
+                           struct error *error)
 {
     char *copy = mem_string(path, strlen(path));
-    int status = landlock_allow(landlock, dirname(copy), LANDLOCK_SOCKETS, error);
+    int status = landlock_allow(landlock, dirname(copy), rights, error);
     free(copy);
+    return status;
+}
+
+/* A successor reads the keys again; each may have been replaced by another file of its name. */
+static int allow_keys(const struct landlock *landlock, const struct config *config,
+                      struct error *error)
+{
+    int status = 0;
+    for (size_t i = 0; i < config->trusted_count && status == 0; i++) {
+        status = allow_folder_of(landlock, config->trusted[i], LANDLOCK_READ, error);
+    }
     return status;
 }
 
@@ -101,13 +113,13 @@ static int allow_channels(const struct landlock *landlock, const struct sandbox_
         struct stat file;
         bool is_fifo = stat(config->controls[i], &file) == 0 && S_ISFIFO(file.st_mode);
         status = is_fifo ? landlock_allow(landlock, config->controls[i], LANDLOCK_READ, error)
-                         : allow_socket(landlock, config->controls[i], error);
+                         : allow_folder_of(landlock, config->controls[i], LANDLOCK_SOCKETS, error);
     }
     for (size_t i = 0; i < needs->listeners->count && status == 0; i++) {
         const struct listening *listening = &needs->listeners->at[i];
         const char *path = listen_address_path(&listening->address);
         if (path != NULL && listening->is_ours) {
-            status = allow_socket(landlock, path, error);
+            status = allow_folder_of(landlock, path, LANDLOCK_SOCKETS, error);
         }
     }
     return status;
@@ -126,6 +138,9 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
     }
     if (status == 0) {
         status = allow_code(landlock, needs->program, error);
+    }
+    if (status == 0) {
+        status = allow_keys(landlock, needs->config, error);
     }
     if (status == 0) { /* in the place of a standard stream that is closed */
         status = landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error);
