@@ -100,7 +100,7 @@ struct record sample_record(struct archive_writer *writer, struct record record,
     return record;
 }
 
-void sample_pack(const char *archive_path)
+static void pack(const char *archive_path, const struct private_key *sign_key)
 {
     FILE *messages = fopen("/dev/null", "w");
     cr_assert(messages != NULL);
@@ -108,6 +108,7 @@ void sample_pack(const char *archive_path)
     site_options_init(&site);
     struct add_options options = {.site_directory = "site",
                                   .archive_path = archive_path,
+                                  .sign_key = sign_key,
                                   .site = &site,
                                   .messages = messages};
     struct add_result result;
@@ -117,6 +118,20 @@ void sample_pack(const char *archive_path)
     add_result_fini(&result);
     site_options_fini(&site);
     fclose(messages);
+}
+
+void sample_pack(const char *archive_path)
+{
+    pack(archive_path, NULL);
+}
+
+void sample_pack_signed(const char *archive_path, const char *key_path)
+{
+    struct private_key *key;
+    struct error error = {""};
+    cr_assert(private_key_read(key_path, &key, &error) == 0, "%s", error.text);
+    pack(archive_path, key);
+    private_key_free(key);
 }
 
 /* Writes the newest commit record again, of another index. */
@@ -143,6 +158,26 @@ static void forge_commit(const char *archive_path, uint64_t index_bytes,
     record_encode(&record, archive->superblock.uuid, bytes);
     archive_unref(archive);
     scratch_patch(archive_path, (off_t)record.offset, bytes, sizeof bytes);
+}
+
+bool sample_may_forge(const char *index_path, size_t at)
+{
+    size_t count;
+    struct index index;
+    uint8_t *bytes = scratch_read(index_path, &count);
+    cr_assert(at < count);
+    uint8_t *old = mem_zeroed(count, 1);
+    memcpy(old, bytes, count);
+    bytes[at] ^= 1;
+    bool is_section_count = at >= 84 && at < 88; /* sealing goes by it */
+    bool may = false;
+    if (!is_section_count) {
+        index_image_seal(bytes, count); /* which undoes a change to a checksum */
+        may = memcmp(bytes, old, count) != 0 && index_init(bytes, count, &index, NULL) == 0;
+    }
+    free(old);
+    free(bytes);
+    return may;
 }
 
 void sample_forge_index(const char *archive_path, const char *index_path, size_t at)

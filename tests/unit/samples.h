@@ -34,6 +34,13 @@ struct record sample_record(struct archive_writer *writer, struct record record,
 /* Packs the folder "site" into an archive, without messages. */
 void sample_pack(const char *archive_path);
 
+/* The same, signed with the private key in a file. */
+void sample_pack_signed(const char *archive_path, const char *key_path);
+
+/* Would a reader still take the index, if this byte were changed and its checksums made right? Not
+ * if the byte is of a checksum. */
+bool sample_may_forge(const char *index_path, size_t at);
+
 /* What a forger can do without a key: changes the byte at `at` of the index of the newest release,
  * makes its checksums right again, and has the commit record name it. */
 void sample_forge_index(const char *archive_path, const char *index_path, size_t at);
