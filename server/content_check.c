@@ -271,9 +271,11 @@ static void hash_claims(struct content_check *check)
 
 static void *hash_beside(void *argument)
 {
-    /* What is served now goes before what will be. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LAST);
-    hash_claims(argument);
+    struct content_check *check = argument;
+    if (check->sites->count > 0) { /* what is served now goes before what will be */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LAST);
+    }
+    hash_claims(check);
     return NULL;
 }
 

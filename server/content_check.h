@@ -1,5 +1,6 @@
 /* Are the bytes in an archive those that a signed index tells? Hashes what a release can answer
- * with, on several threads of the lowest priority, while the workers go on. */
+ * with, on several threads; of the lowest priority once something is served, so that the workers go
+ * on. */
 #ifndef CAIRN_SERVER_CONTENT_CHECK_H
 #define CAIRN_SERVER_CONTENT_CHECK_H
 
