@@ -408,7 +408,8 @@ static void use_files(const struct base *base, const struct index *index)
     FUZZ_CHECK(list_release(path, true, fuzz_nowhere(), &error) == 0);
     FUZZ_CHECK(diff_releases(path, other, false, fuzz_nowhere(), &error) == 0);
     FUZZ_CHECK(diff_releases(other, path, true, fuzz_nowhere(), &error) == 0);
-    FUZZ_CHECK(verify_release(path, fuzz_nowhere(), &error) == 0 || error.text[0] != 0);
+    const struct trust anybody = {0};
+    FUZZ_CHECK(verify_release(path, &anybody, fuzz_nowhere(), &error) == 0 || error.text[0] != 0);
     free(path);
     free(other);
 }

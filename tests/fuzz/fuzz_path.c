@@ -174,10 +174,11 @@ static bool is_good_text(struct slice name)
     return true;
 }
 
-/* What a file below the site's root may be called: "a/b", or a folder's "a/b/". */
+/* What a file below the site's root may be called: "a/b". */
 static void check_name(struct slice name)
 {
-    bool is_good = name.count + 2 <= PATH_BYTES_MAX && is_good_text(name);
+    bool is_file = name.count > 0 && name.bytes[name.count - 1] != '/';
+    bool is_good = is_file && name.count + 2 <= PATH_BYTES_MAX && is_good_text(name);
     for (struct slice rest = name; rest.count > 0;) {
         struct slice segment = slice_take(&rest, '/');
         is_good = is_good && segment.count > 0 && !is_dots(segment, 1) && !is_dots(segment, 2);

@@ -8,6 +8,6 @@ cmake --install "$1" --prefix "$prefix" >/dev/null
 for program in cairn-pack cairn-serve cairn-ctl; do
     said=$("$prefix/bin/$program" --version)
     [ "$said" = "$program $2" ] || { echo "install: $program said '$said'"; exit 1; }
-    "$prefix/bin/$program" --help | grep -q '^usage: '
+    "$prefix/bin/$program" --help | grep '^usage: ' >/dev/null
 done
 echo "install: three programs, version $2"

@@ -134,15 +134,24 @@ void sample_pack_signed(const char *archive_path, const char *key_path)
     private_key_free(key);
 }
 
+uint64_t sample_last_commit(const struct archive *archive, struct commit *out_commit)
+{
+    uint64_t file_bytes, end;
+    struct error error = {""};
+    cr_assert(archive_file_bytes(archive, &file_bytes, &error) == 0, "%s", error.text);
+    cr_assert(archive_last_commit(archive, file_bytes, out_commit, &end, &error) == 1, "%s",
+              error.text);
+    return end;
+}
+
 /* Writes the newest commit record again, of another index. */
 static void forge_commit(const char *archive_path, uint64_t index_bytes,
                          const struct hash128 *index_checksum)
 {
     struct archive *archive;
     struct commit commit;
-    uint64_t end;
     cr_assert(archive_open(archive_path, 0, &archive, NULL) == 0);
-    cr_assert(archive_last_commit(archive, archive_file_bytes(archive), &commit, &end));
+    uint64_t end = sample_last_commit(archive, &commit);
     commit.index_bytes = index_bytes;
     commit.index_checksum = *index_checksum;
     uint8_t bytes[COMMIT_RECORD_BYTES];

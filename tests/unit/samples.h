@@ -31,6 +31,9 @@ struct archive *sample_archive(const void *bytes, size_t count, size_t map_bytes
 struct record sample_record(struct archive_writer *writer, struct record record,
                             const void *payload, size_t count);
 
+/* The newest commit record of an archive on disk; returns where it ends. */
+uint64_t sample_last_commit(const struct archive *archive, struct commit *out_commit);
+
 /* Packs the folder "site" into an archive, without messages. */
 void sample_pack(const char *archive_path);
 

@@ -125,9 +125,8 @@ Test(signature, forged_index_with_right_checksums)
 static struct archive *open_archive(struct commit *out_commit)
 {
     struct archive *archive;
-    uint64_t end;
     cr_assert(archive_open("site.cairn", 0, &archive, NULL) == 0);
-    cr_assert(archive_last_commit(archive, archive_file_bytes(archive), out_commit, &end));
+    (void)sample_last_commit(archive, out_commit);
     return archive;
 }
 
