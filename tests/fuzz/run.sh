@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 root=$PWD/build/fuzz
 coverage=$PWD/build/fuzz-coverage
 corpora=tests/fuzz/corpus
-input_timeout_s=10
+input_timeout_s=25 # the rest of the machine may be busy too
 merged_bytes_max=1024 # what only a long input reaches, a seed is written for
 
 # ---- words ----
@@ -42,7 +42,7 @@ done
 install_tools() {
     examples/install-packages.sh clang:clang libclang-rt-14-dev llvm-cov:llvm cmake:cmake make:make \
         libc6-dev libcmph-dev libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev \
-        libcriterion-dev libhttp-parser-dev libsystemd-dev
+        libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev
 }
 
 build() { # FOLDER PREFIX
@@ -212,6 +212,10 @@ merge() { # TARGET
 }
 
 install_tools
+# Targets that need files make them here. They leave without cleaning up.
+TMPDIR=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")" cairn-fuzz-XXXXXX)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 case $mode in
 --merge)
     build_fuzzers
