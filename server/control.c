@@ -472,6 +472,11 @@ int control_new(struct command_context *context, const char *const *paths, size_
         control_free(control);
         return status;
     }
+    for (size_t i = 0; i < handed->client_count; i++) {
+        int fd = handed->client_fds[i];
+        add_channel(control, CHANNEL_CLIENT, fd, fd);
+        handed->client_fds[i] = -1;
+    }
     *out_control = control;
     return 0;
 }
@@ -502,11 +507,34 @@ bool control_listener(const struct control *control, size_t place, int *out_fd)
     return true;
 }
 
+static bool has_part(const struct channel *channel)
+{
+    return channel->waiting_count > 0 || line_reader_has_part(&channel->reader);
+}
+
+bool control_client(const struct control *control, size_t number, int *out_fd)
+{
+    for (size_t i = 0; i < control->count; i++) {
+        const struct channel *channel = control->channels[i];
+        bool is_ready = channel->kind == CHANNEL_CLIENT && channel->in_fd >= 0 &&
+                        !channel->is_closing && channel->unsent.count == 0 && !has_part(channel);
+        if (is_ready && number-- == 0) {
+            *out_fd = channel->in_fd;
+            return true;
+        }
+    }
+    return false;
+}
+
 void control_release(struct control *control)
 {
     for (size_t i = 0; i < control->count; i++) {
         struct channel *channel = control->channels[i];
         if (channel->kind == CHANNEL_CLIENT) {
+            if (has_part(channel) && !channel->is_closing) {
+                reply_format(&channel->unsent,
+                             "error not carried out: another process has taken over; ask again\n");
+            }
             channel->is_closing = true;
         } else {
             if (channel->kind != CHANNEL_STDIN && channel->in_fd >= 0) {

@@ -15,11 +15,13 @@ struct control;
 struct control_handed {
     int *fds;
     size_t count;
+    int *client_fds;
+    size_t client_count;
 };
 
 /* Opens the channels: standard input, and each path, which is a FIFO or becomes a Unix socket of
  * mode 0600 (one that nobody listens on any more is replaced), unless it was handed over: that one
- * is taken out of *handed. `context` stays the caller's. */
+ * is taken out of *handed, and so are the clients. `context` stays the caller's. */
 int control_new(struct command_context *context, const char *const *paths, size_t path_count,
                 const struct control_handed *handed, struct control **out_control,
                 struct error *error) CAIRN_MUST_CHECK;
@@ -32,8 +34,13 @@ int control_give(const struct control *control, uid_t uid, gid_t gid,
  * no such path. */
 bool control_listener(const struct control *control, size_t place, int *out_fd);
 
+/* The socket of a client that another process can go on with, since it is between two commands and
+ * has all its replies. False: there are no more than `number` of them. */
+bool control_client(const struct control *control, size_t number, int *out_fd);
+
 /* Another process takes commands from here on: no more is read, the sockets' names stay, and
- * replies that are under way go out. */
+ * replies that are under way go out. A client that is not handed over (control_client()) is told if
+ * a command of its own was not carried out. */
 void control_release(struct control *control);
 
 /* Removes the sockets that it made. Takes NULL. */

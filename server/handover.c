@@ -16,11 +16,11 @@ static const char variable[] = "CAIRN_HANDOVER";
  *   ready FD
  *   listen OURS FD FD...            an address, its sockets
  *   control PLACE FD                a control socket, by the place of its path in the arguments
+ *   client FD                       of a control socket, between two commands
  *   log FD                          the access log
- *   sandbox LANDLOCK SECCOMP        what of it is in force, for both processes: the version, and 0
- * or 1 site ASIDE RETIRED HOSTS PREFIX PATH...   a release, the oldest first; the path to the
- * line's end
- */
+ *   sandbox LANDLOCK SECCOMP        what is in force for both processes: a version; 0 or 1
+ *   site ASIDE RETIRED HOSTS PREFIX PATH...
+ *                                   a release, the oldest first; the path to the line's end */
 
 /* ---- the old process ---- */
 
@@ -49,12 +49,17 @@ static void pass(struct passing *passing, int fd)
     passing->fds[passing->count++] = fd;
 }
 
+static void pass_one(struct passing *passing, const char *what, int fd)
+{
+    fprintf(passing->file, "%s", what);
+    pass(passing, fd);
+    fprintf(passing->file, "\n");
+}
+
 static void write_all(struct passing *passing, int ready_fd, const struct handing *handing)
 {
     const struct listeners *listeners = handing->listeners;
-    fprintf(passing->file, "ready");
-    pass(passing, ready_fd);
-    fprintf(passing->file, "\n");
+    pass_one(passing, "ready", ready_fd);
     for (size_t i = 0; i < listeners->count; i++) {
         fprintf(passing->file, "listen %d", listeners->at[i].is_ours);
         for (size_t j = 0; j < listeners->at[i].fd_count; j++) {
@@ -70,10 +75,11 @@ static void write_all(struct passing *passing, int ready_fd, const struct handin
             fprintf(passing->file, "\n");
         }
     }
+    for (size_t i = 0; control_client(handing->control, i, &fd); i++) {
+        pass_one(passing, "client", fd);
+    }
     if (handing->access_log_fd >= 0) {
-        fprintf(passing->file, "log");
-        pass(passing, handing->access_log_fd);
-        fprintf(passing->file, "\n");
+        pass_one(passing, "log", handing->access_log_fd);
     }
     fprintf(passing->file, "sandbox %d %d\n", handing->sandbox->landlock_version,
             handing->sandbox->has_filters);
@@ -209,6 +215,20 @@ static void take_control(struct handover *handover, char *words)
     handover->control_fds[place] = fd;
 }
 
+static int take_fd(const char *words)
+{
+    int fd = atoi(words);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+static void take_client(struct handover *handover, const char *words)
+{
+    handover->client_fds =
+        mem_resize(handover->client_fds, handover->client_count + 1, sizeof(int));
+    handover->client_fds[handover->client_count++] = take_fd(words);
+}
+
 static void take_site(struct handover *handover, const char *words)
 {
     struct slice rest = slice_of_string(words);
@@ -239,13 +259,13 @@ static int take_line(struct handover *handover, char *line, struct error *error)
         return take_listen(handover, words, error);
     }
     if (strcmp(line, "ready") == 0) {
-        handover->ready_fd = atoi(words);
-        (void)fcntl(handover->ready_fd, F_SETFD, FD_CLOEXEC);
+        handover->ready_fd = take_fd(words);
     } else if (strcmp(line, "control") == 0) {
         take_control(handover, words);
+    } else if (strcmp(line, "client") == 0) {
+        take_client(handover, words);
     } else if (strcmp(line, "log") == 0) {
-        handover->access_log_fd = atoi(words);
-        (void)fcntl(handover->access_log_fd, F_SETFD, FD_CLOEXEC);
+        handover->access_log_fd = take_fd(words);
     } else if (strcmp(line, "sandbox") == 0) {
         handover->landlock_version = (int)strtol(words, &words, 10);
         handover->has_filters = strtol(words, &words, 10) != 0;
@@ -314,6 +334,12 @@ void handover_fini(struct handover *handover)
         }
     }
     free(handover->control_fds);
+    for (size_t i = 0; i < handover->client_count; i++) {
+        if (handover->client_fds[i] >= 0) {
+            close(handover->client_fds[i]);
+        }
+    }
+    free(handover->client_fds);
     listeners_close(&handover->listeners);
     if (handover->ready_fd >= 0) {
         close(handover->ready_fd);

@@ -13,6 +13,8 @@ struct handover {
     struct listeners listeners; /* in the order of the old one's */
     int *control_fds;           /* listening, by the place of their path; -1: none */
     size_t control_count;
+    int *client_fds; /* of control sockets; -1: taken over */
+    size_t client_count;
     struct handed_site {
         struct load_request request; /* strings owned */
         bool is_aside, is_retired;

@@ -24,6 +24,12 @@ struct line_reader {
 enum line_event line_reader_take(struct line_reader *reader, struct slice *input,
                                  struct slice *out_line);
 
+/* Has a line begun that has not ended yet? */
+static inline bool line_reader_has_part(const struct line_reader *reader)
+{
+    return reader->count > 0 || reader->is_skipping;
+}
+
 /* The stream has ended: LINE_UNFINISHED or LINE_MORE (nothing was left). Starts anew. */
 enum line_event line_reader_end(struct line_reader *reader);
 

@@ -320,7 +320,9 @@ static void turn(struct server *server)
         if (fds[POLL_SIGNAL].revents != 0) {
             on_signal(server);
         }
-        control_turn(server->control, now_ms(), fds + POLL_FIXED, control_count);
+        /* what comes with the signal that starts a successor is the successor's */
+        control_turn(server->control, now_ms(), fds + POLL_FIXED,
+                     server->successor == 0 ? control_count : 0);
         undertaker_bury(&server->undertaker);
     }
     free(fds);
@@ -407,8 +409,9 @@ static int start(struct server *server, struct error *error)
         server->handover.access_log_fd = -1;
     }
     if (status == 0) {
-        const struct control_handed handed = {server->handover.control_fds,
-                                              server->handover.control_count};
+        const struct handover *handover = &server->handover;
+        const struct control_handed handed = {handover->control_fds, handover->control_count,
+                                              handover->client_fds, handover->client_count};
         server->context.workers = server->workers;
         status = control_new(&server->context, server->config.controls,
                              server->config.control_count, &handed, &server->control, error);

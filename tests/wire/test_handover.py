@@ -157,6 +157,31 @@ class TestUsr2(Handover):
         server.process.wait(60)
         self.assertEqual(self.get(server).body, b"second\n")
 
+    def control_client(self):
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(cairn.PATIENCE_S)
+        client.connect(str(self.socket))
+        return client, client.makefile("rb")
+
+    def test_clients_of_the_control_socket_go_along(self):
+        server = self.serve(self.first)
+        client, replies = self.control_client()
+        client.sendall(b"status\n")
+        self.assertIn(f" pid={server.pid} ".encode(), replies.readline())
+        pid = self.hand_over(server)
+        client.sendall(b"status\n")
+        self.assertIn(f" pid={pid} ".encode(), replies.readline())
+
+    def test_half_a_command_is_answered(self):
+        server = self.serve(self.first)
+        client, replies = self.control_client()
+        client.sendall(b"status\nlist")
+        self.assertIn(f" pid={server.pid} ".encode(), replies.readline())
+        self.hand_over(server)
+        self.assertTrue(replies.readline().startswith(b"error not carried out: "))
+        self.assertEqual(replies.readline(), b"")
+
     def test_unix_sockets_keep_their_names(self):
         http = self.folder / "http.sock"
         server = self.serve(self.first, listen=["127.0.0.1:0", f"unix:{http}"])
