@@ -150,7 +150,9 @@ static void read_request_line(struct slice line, struct facts *facts, struct ask
     asked->is_1_0 = slice_equal(version, SLICE("0"));
     struct slice path = asked->target;
     struct slice before = slice_take(&path, '?');
-    facts->is_odd |= !slice_starts_with(asked->target, SLICE("/")) ||
+    /* CONNECT has a target of its own form */
+    facts->is_odd |= slice_equal(asked->method, SLICE("CONNECT")) ||
+                     !slice_starts_with(asked->target, SLICE("/")) ||
                      memchr(before.bytes, '%', before.count) != NULL ||
                      memchr(asked->target.bytes, '#', asked->target.count) != NULL;
 }
