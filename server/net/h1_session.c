@@ -496,12 +496,14 @@ static void go_on_writing(struct turn *turn, struct conn *conn)
 
 void h1_session_read(struct turn *turn, struct conn *conn)
 {
+    turn->conn_bytes = 0;
     conn->read = NULL;
     go_on_writing(turn, conn);
 }
 
 void h1_session_begin(struct turn *turn, struct conn *conn)
 {
+    turn->conn_bytes = 0;
     read_head(turn, conn); /* a request mostly comes with the packet that makes the connection */
     if (conn->state == CONN_NEW && !conn_watch(&turn->conns, conn, EPOLLIN)) {
         conn_close(&turn->conns, conn);
@@ -510,6 +512,7 @@ void h1_session_begin(struct turn *turn, struct conn *conn)
 
 void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events)
 {
+    turn->conn_bytes = 0;
     if (conn->state == CONN_CLOSED) {
         return;
     }

@@ -74,9 +74,8 @@ static uint64_t warm_bytes(struct turn *turn, const struct conn *conn, const str
 
 static enum write_result write_body(struct turn *turn, struct conn *conn)
 {
-    uint64_t turn_bytes = 0;
     while (conn->body_bytes > 0) {
-        if (turn_bytes >= TURN_BODY_BYTES_MAX) {
+        if (turn->conn_bytes >= TURN_BODY_BYTES_MAX) {
             return WRITE_FULL; /* the others first; epoll tells at once that there is room */
         }
         off_t offset = (off_t)conn->body_offset;
@@ -101,8 +100,7 @@ static enum write_result write_body(struct turn *turn, struct conn *conn)
         }
         conn->body_offset += (uint64_t)sent;
         conn->body_bytes -= (uint64_t)sent;
-        turn_bytes += (uint64_t)sent;
-        turn_count(&turn->counters.bytes, (uint64_t)sent);
+        turn_count_sent(turn, (uint64_t)sent);
         conn_moved(conn, (uint64_t)sent);
     }
     return WRITE_DONE;
@@ -283,7 +281,7 @@ enum write_result sending_batch(struct turn *turn, struct conn *conn, size_t *ou
         return WRITE_FAILED;
     }
     if (sent > 0) {
-        turn_count(&turn->counters.bytes, (uint64_t)sent);
+        turn_count_sent(turn, (uint64_t)sent);
     }
     return settle_batch(turn, conn, sent > 0 ? (size_t)sent : 0, out_input_bytes);
 }

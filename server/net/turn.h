@@ -27,6 +27,7 @@ struct turn {
     bool ends_plainly;  /* and the batch ends it: it is closed as soon as the batch is out */
     struct conn_pool conns;
     struct turn_counters counters;
+    uint64_t conn_bytes;               /* sent to the connection whose turn it is */
     struct disk_readers *disk_readers; /* borrowed; NULL: the worker waits for disks itself */
     struct disk_mailbox mailbox;
     struct residency residency;
@@ -44,6 +45,12 @@ static inline void turn_count(atomic_uint_fast64_t *counter, uint64_t by)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+static inline void turn_count_sent(struct turn *turn, uint64_t bytes)
+{
+    turn->conn_bytes += bytes;
+    turn_count(&turn->counters.bytes, bytes);
 }
 
 #endif

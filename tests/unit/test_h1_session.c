@@ -691,6 +691,50 @@ Test(h1_session, shedding_of_slow_readers)
     fixture_fini(&fixture);
 }
 
+/* Takes what has come, as a client does that reads as fast as it is sent. */
+static uint64_t drain(struct fixture *fixture)
+{
+    static char bytes[1 << 20];
+    uint64_t sum = 0;
+    ssize_t got;
+    while ((got = recv(fixture->client, bytes, sizeof bytes, 0)) > 0) {
+        sum += (uint64_t)got;
+    }
+    return sum;
+}
+
+/* However fast it reads, and however much it has asked for. */
+Test(h1_session, nobody_has_the_worker_for_itself)
+{
+    enum { REQUESTS = 3 * (TURN_BODY_BYTES_MAX / BIG_BYTES), ROOM_BYTES = 4 * TURN_BODY_BYTES_MAX };
+    static const char request[] = "GET /big.bin HTTP/1.1\r\n" HOST "\r\n";
+    struct fixture fixture;
+    int room = ROOM_BYTES;
+    fixture_init(&fixture);
+    open_connection(&fixture, false);
+    if (setsockopt(fixture.conn->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0) {
+        cr_skip_test("skipped 'only root gets a socket with so much room'");
+    }
+    for (int i = 0; i < REQUESTS; i++) {
+        cr_assert(send(fixture.client, request, sizeof request - 1, 0) > 0);
+    }
+    uint64_t before = 0;
+    uint64_t taken = 0;
+    int turns = 0;
+    do {
+        h1_session_turn(fixture.turn, fixture.conn, turns == 0 ? EPOLLIN : EPOLLOUT);
+        uint64_t sent = atomic_load(&fixture.turn->counters.bytes);
+        cr_expect(sent - before < TURN_BODY_BYTES_MAX + BIG_BYTES + 1024);
+        before = sent;
+        taken += drain(&fixture);
+        turns++;
+    } while (fixture.conn->state == CONN_WRITING && turns < 100);
+    cr_expect(fixture.conn->state == CONN_IDLE);
+    cr_expect(turns >= 3, "%d turns", turns);
+    cr_expect(taken > (uint64_t)REQUESTS * BIG_BYTES);
+    fixture_fini(&fixture);
+}
+
 /* ---- PROXY ---- */
 
 Test(h1_session, proxy_header_comes_first)
