@@ -6,6 +6,7 @@
 #include "common/path.h"
 #include "common/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -355,8 +356,18 @@ static int check_rules(const struct index *index, struct error *error)
 }
 
 /* Every reference that a look-up will follow, so that look-ups need not ask. */
+/* Is what has rows there? */
+static bool has_tables(const struct index *index)
+{
+    return (index->entry_count == 0 || index->entries != NULL) &&
+           (index->more_count == 0 || index->more != NULL) &&
+           (index->head_count == 0 || index->heads != NULL) &&
+           (index->rule_count == 0 || index->rules != NULL);
+}
+
 static int check_tables(const struct index *index, struct error *error)
 {
+    assert(has_tables(index));
     uint32_t immutable_count = 0;
     for (uint32_t i = 0; i < index->entry_count; i++) {
         const char *problem = entry_problem(index, &index->entries[i]);

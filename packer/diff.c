@@ -141,6 +141,7 @@ static void print_json(struct output *output, const struct index *old, const str
     }
     json_end_object(&json);
     json_end(&json);
+    output->json = NULL;
 }
 
 int diff_releases(const char *old_path, const char *new_path, bool as_json, FILE *out,

@@ -143,7 +143,7 @@ int release_commits(const struct archive *archive, struct commit **out_commits, 
     struct commit *commits = NULL;
     size_t count = 0;
     size_t capacity = 0;
-    struct commit commit;
+    struct commit commit = {0};
     uint64_t end;
     uint64_t file_bytes;
     int result = archive_file_bytes(archive, &file_bytes, error);

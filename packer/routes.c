@@ -572,7 +572,7 @@ static void check_loops(struct resolver *resolver)
             struct slice path;
             bool is_here = target_path(at->target, &none, buffer, &path);
             at = is_here ? find(routes, path) : NULL;
-            if (at == &routes->rows[i] && at->line != 0) {
+            if (at != NULL && at == &routes->rows[i] && at->line != 0) {
                 site_notes_add(resolver->notes,
                                (struct site_note){
                                    .file = "_redirects",

@@ -260,6 +260,7 @@ static int check_signed(struct check *check, const char *stem, const struct comm
     if (status == 0) {
         status = check_all(check, error);
     }
+    check->opened = NULL;
     opened_release_fini(&opened);
     free(index_path);
     return status;

@@ -217,7 +217,7 @@ static void take_control(struct handover *handover, char *words)
 
 static int take_fd(const char *words)
 {
-    int fd = atoi(words);
+    int fd = (int)strtol(words, NULL, 10);
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     return fd;
 }
@@ -288,7 +288,7 @@ int handover_receive(struct handover *handover, struct error *error)
     if (value == NULL) {
         return 0;
     }
-    int fd = atoi(value);
+    int fd = (int)strtol(value, NULL, 10);
     unsetenv(variable);
     FILE *file =
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || lseek(fd, 0, SEEK_SET) != 0 ? NULL : fdopen(fd, "r");

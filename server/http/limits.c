@@ -96,7 +96,7 @@ int limits_set(struct limits *limits, const char *text, struct error *error)
 {
     const char *equals = strchr(text, '=');
     size_t count = equals == NULL ? 0 : (size_t)(equals - text);
-    for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(table) && equals != NULL; i++) {
         if (count == strlen(table[i].name) && memcmp(text, table[i].name, count) == 0) {
             return set_value(limits, &table[i], equals + 1, error);
         }

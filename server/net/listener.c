@@ -37,7 +37,7 @@ static void split(char *text, const char **out_host, const char **out_port)
 static bool is_port(const char *text)
 {
     size_t count = strspn(text, "0123456789");
-    return count > 0 && count <= 5 && text[count] == '\0' && atol(text) <= 65535;
+    return count > 0 && count <= 5 && text[count] == '\0' && strtol(text, NULL, 10) <= 65535;
 }
 
 static int resolve(const char *host, const char *port, struct listen_address *address)

@@ -125,7 +125,7 @@ static void note_field(struct slice name, struct slice value, struct facts *fact
         facts->has_keep_alive |= is_word(value, "keep-alive");
         facts->is_odd |= !is_word(value, "close") && !is_word(value, "keep-alive");
     } else if (is_word(name, "Accept-Encoding")) {
-        asked->accept_encoding = value;
+        asked->accepts_codings |= value.count > 0; /* on any of several lines */
     } else if (is_word(name, "Expect")) {
         asked->has_expectation = true;
         facts->is_odd = true;

@@ -26,7 +26,7 @@ struct asked {
     size_t bytes;   /* of the stream, the body included; ASKED_BAD, and if it is not known: all */
     bool is_framed; /* where the next one begins is known */
     struct slice method, target;
-    struct slice accept_encoding; /* of the last field of that name */
+    bool accepts_codings; /* it says something of that, whatever */
     bool is_1_0;
     bool wants_close; /* or does not ask for an open connection in HTTP/1.0 */
     bool has_range, has_condition, has_expectation;
