@@ -104,7 +104,7 @@ inline site_unref(that)
         :: atomic { dead == next_dead[that] -> dead = that; pushing++; break }
         :: atomic { dead != next_dead[that] -> next_dead[that] = dead }
         od
-        /* @ server/site/site.c: ssize_t count = write(undertaker->wake_fd, &one, sizeof one) */
+        /* @ server/site/site.c: wake_eventfd(undertaker->wake_fd); */
         atomic { undertaker_wake = true; pushing-- }
     fi;
     before = 0
@@ -236,7 +236,7 @@ proctype worker(byte me)
     tell(HAS_LEFT); /* @ server/site/publication.c: tell(publication, subscriber, UINT64_MAX); */
 #endif
     running--;        /* @ server/workers.c: atomic_fetch_sub(&worker->all->running, 1); */
-    ended_wake = true /* @ server/workers.c: write(worker->all->ended_fd, &one, sizeof one); */
+    ended_wake = true /* @ server/workers.c: wake_eventfd(worker->all->ended_fd); */
 }
 
 /* ---- the control thread ---- */
@@ -341,7 +341,7 @@ inline keep_older()
 inline wake_all()
 {
 #ifndef NO_WAKE
-    wake[0] = true; /* @ server/site/publication.c: write(at->wake_fd, &one, sizeof one); */
+    wake[0] = true; /* @ server/site/publication.c: wake_eventfd(at->wake_fd); */
     wake[1] = true
 #else
     skip
@@ -404,7 +404,7 @@ proctype control()
         }
         if /* A wake-up more than the code's does no harm: in a drain nobody sleeps. */
         :: next != NONE -> publish()
-        :: next == NONE && is_draining -> /* @ server/net/loop.c: (void)!write(loop->wake_fd, */
+        :: next == NONE && is_draining -> /* @ server/net/loop.c: wake_eventfd(loop->wake_fd); */
             atomic { wake[0] = true; wake[1] = true }
         :: next == NONE && !is_draining
         fi;
