@@ -19,7 +19,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "wire"))
 
 EXHAUSTIVE = os.environ.get("CAIRN_FAULTS_ALL") == "1"
-_ROW = struct.Struct("24sQQQqQQ")
+_NAME_BYTES = 40
+_ROW = struct.Struct("40sQQQqQQ")
 SHORT_BYTES = (1, 7, 4096)
 
 
@@ -34,13 +35,19 @@ def read_calls():
 
 
 CALLS = read_calls()
+# Without the forms that some of them have: "prctl:..." is prctl().
+FUNCTIONS = {name.split(":")[0] for name in CALLS}
 # What common/mem.h asks for: without memory the program ends, with a sentence.
 MEMORY = ("aligned_alloc", "calloc", "reallocarray", "vasprintf")
+# What common/key.h and common/sha256.h ask for: as without memory.
+OPENSSL = tuple(call for call, hows in CALLS.items() if "nothing" in hows)
+# By what they return, not by an errno.
+_NUMBERS = {"short": 0, "nothing": 0, "negative": -1}
 
 
 def number_of(how):
-    if how == "short":
-        return 0
+    if how in _NUMBERS:
+        return _NUMBERS[how]
     return getattr(socket, how) if how.startswith("EAI_") else getattr(errno, how)
 
 
@@ -60,7 +67,7 @@ class Fault(collections.namedtuple("Fault", "call how first count bytes")):
         """What the system calls it; None for what is not an error."""
         if self.how == "short":
             return None
-        if self.how.startswith("EAI_"):
+        if self.how in _NUMBERS or self.how.startswith("EAI_"):
             return ""
         return os.strerror(number_of(self.how))
 
@@ -88,7 +95,7 @@ class Table:
         return {"CAIRN_FAULTS": self.path}
 
     def _field(self, call, place):
-        return struct.unpack_from("Q", self._map, self._at[call] + 24 + 8 * place)[0]
+        return struct.unpack_from("Q", self._map, self._at[call] + _NAME_BYTES + 8 * place)[0]
 
     def calls(self, call):
         return self._field(call, 0)
@@ -102,13 +109,13 @@ class Table:
     def arm(self, fault, relative=False):
         """From here on; `relative`: counted from now, not from the program's start."""
         first = fault.first + (self.calls(fault.call) if relative else 0)
-        at = self._at[fault.call] + 24
+        at = self._at[fault.call] + _NAME_BYTES
         # `from` comes last: what the others say counts only then
         struct.pack_into("QqQ", self._map, at + 16, fault.count, number_of(fault.how), fault.bytes)
         struct.pack_into("Q", self._map, at + 8, first)
 
     def disarm(self, call):
-        struct.pack_into("Q", self._map, self._at[call] + 32, 0)
+        struct.pack_into("Q", self._map, self._at[call] + _NAME_BYTES + 8, 0)
 
 
 def spread(count, most):

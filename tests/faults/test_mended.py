@@ -11,6 +11,7 @@ import cairn
 import test_server
 from cairn import wait_until
 from faults import Fault
+from subject import Subject
 from test_packer import Faults as PackerFaults
 
 
@@ -63,8 +64,8 @@ class TestServer(test_server.TestServing):
     def serve(self):
         self.tally = faults.Tally("mended")
         self.failed_before = {}
-        subject = test_server.Subject(self.folder, self.table, self.site)
-        self.addCleanup(subject.server.kill)
+        subject = Subject(self.folder, self.table, self.site)
+        self.addCleanup(subject.close)
         subject.await_ready()
         subject.check_serves()
         return subject
@@ -73,8 +74,7 @@ class TestServer(test_server.TestServing):
         """While `call` fails and something waits for it, the server sleeps; then it goes on."""
         self.table.arm(Fault(call, how, 1, 1 << 40), relative=True)
         touch()
-        wait_until(lambda: self.table.failed(call) > 0, "a fault")
-        subject.check_sleeps()
+        subject.check_rests(call)
         self.table.disarm(call)
         subject.check_serves()
 
@@ -99,8 +99,7 @@ class TestServer(test_server.TestServing):
         self.table.arm(Fault("open64", "EMFILE", 1, 1 << 40), relative=True)
         with open(subject.fifo, "w", encoding="ascii") as fifo:
             fifo.write("help\n")
-        wait_until(lambda: self.table.failed("open64") > 0, "a fault")
-        subject.check_sleeps()
+        subject.check_rests("open64")
         self.table.disarm("open64")
         with open(subject.fifo, "w", encoding="ascii") as fifo:
             fifo.write(f"load index {self.site.indexes[2]}\n")
@@ -160,12 +159,11 @@ class TestServer(test_server.TestServing):
                           ("fork", "EAGAIN")):
             with self.subTest(call):
                 subject = self.serve()
-                before = subject.descriptors()
                 self.table.arm(Fault(call, how, 1, 1), relative=True)
                 subject.server.signal(signal.SIGUSR2)
                 subject.server.wait_log(os.strerror(faults.number_of(how)))
                 self.table.disarm(call)
-                self.check_idle(subject, before, call)
+                subject.check_idle(call)
                 subject.check_serves()
                 subject.stop()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import faults
 import cairn
-import test_server
 from cairn import wait_until
+from subject import Site, ask, ask_slowly, command
 
 # (what fails, how, when): after some calls of a thread, and then each n-th one again. START: behind
 # those that the main thread makes while it starts.
@@ -31,6 +31,7 @@ class TestStrace(unittest.TestCase):
         holder = tempfile.TemporaryDirectory(prefix="cairn-faults-")
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name)
+        self.socket_path = os.path.relpath(self.folder / "control.sock")
         self.strace = cairn.strace()
         self.bin = cairn.plain_bin()
 
@@ -38,7 +39,8 @@ class TestStrace(unittest.TestCase):
         """How often the main thread calls it until the server is ready, and until it ends."""
         log = self.folder / f"start-{call}"
         wrapper = [self.strace, "-f", "-qq", "-o", log, "-e", f"trace={call}"]
-        with cairn.Server(site.indexes[1], bin_folder=self.bin, wrapper=wrapper):
+        with cairn.Server(site.indexes[1], bin_folder=self.bin, wrapper=wrapper,
+                          control=[self.socket_path]):
             pass
         lines = log.read_text(errors="replace").splitlines()
         return sum(line.split()[0] == lines[0].split()[0] for line in lines)
@@ -49,17 +51,16 @@ class TestStrace(unittest.TestCase):
             when = when.replace("START", str(self.count_starting(site, call) + 1))
         wrapper = [self.strace, "-f", "-qq", "-o", log, "-e", f"trace={call}",
                    "-e", f"inject={call}:{how}:when={when}"]
-        socket_path = os.path.relpath(self.folder / "control.sock")
         with cairn.Server(site.indexes[1], bin_folder=self.bin, wrapper=wrapper,
-                          control=[socket_path], wait_ready=False) as server:
+                          control=[self.socket_path], wait_ready=False) as server:
             server._await_ready()
             problems = []
 
             def read():
                 try:
                     for _ in range(ROUNDS):
-                        test_server.ask(server.address, ["/small.bin", "/", "/large.bin"], [1, 2])
-                        test_server.ask_slowly(server.address, "/large.bin", [1, 2])
+                        ask(server.address, ["/small.bin", "/", "/large.bin"], [1, 2])
+                        ask_slowly(server.address, "/large.bin", [1, 2])
                 except AssertionError as problem:
                     problems.append(problem)
 
@@ -67,18 +68,18 @@ class TestStrace(unittest.TestCase):
             for reader in readers:
                 reader.start()
             for i in range(ROUNDS):
-                reply = test_server.command(socket_path, f"load index {site.indexes[1 + i % 2]}")
+                reply = command(self.socket_path, f"load index {site.indexes[1 + i % 2]}")
                 self.assertTrue(reply == "" or reply.startswith(("ok ", "error ")), reply)
             for reader in readers:
                 reader.join()
             self.assertEqual([], problems)
-            wait_until(lambda: test_server.ask(server.address, ["/"], [1, 2]), "an answer")
+            wait_until(lambda: ask(server.address, ["/"], [1, 2]), "an answer")
         injected = log.read_text(errors="replace").count("(INJECTED)")
         self.assertGreater(injected, 0, "no fault came about")
         return injected
 
     def test_serving(self):
-        site = test_server.Site(self.folder)
+        site = Site(self.folder)
         tally = faults.Tally("strace-serving")
         for call, how, when in PATTERNS:
             with self.subTest(f"{call} {how} {when}"):

@@ -1,27 +1,25 @@
-/* The functions of calls.txt, linked in the place of the library's (ld --wrap): each call is
- * counted, and those that a test has chosen fail, without the system being asked.
- *
- * CAIRN_FAULTS names a file that the test maps as well, with a row for each function; what it
- * writes there counts at once, in every process that has the variable. Without it nothing is
- * counted and nothing fails. */
+/* The functions of calls.txt that are the C library's, linked in its place; those of other
+ * libraries are in wrap_libraries.c. */
+#include "wrap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -31,160 +29,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* As faults.py has it. */
-struct row {
-    char name[24];
-    atomic_ullong calls; /* so far */
-    atomic_ullong from;  /* the first call that fails, counted from 1; 0: none */
-    atomic_ullong count; /* how many fail */
-    atomic_llong number; /* errno, or what else the function returns; 0: it is short */
-    atomic_ullong bytes; /* of a short call, at most */
-    atomic_ullong failed;
-};
-
-_Static_assert(sizeof(struct row) == 72, "faults.py unpacks it");
-
-struct call {
-    const char *name;
-    _Atomic(struct row *) row;
-};
-
-static struct row *rows;
-static size_t row_count;
-
-static _Noreturn void give_up(const char *what)
-{
-    dprintf(STDERR_FILENO, "faults: %s\n", what);
-    _exit(99);
-}
-
-/* By bare system calls: the functions are the ones that are wrapped. */
-__attribute__((constructor)) static void map_rows(void)
-{
-    const char *path = getenv("CAIRN_FAULTS");
-    if (path == NULL) {
-        return;
-    }
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
-    off_t bytes = fd < 0 ? 0 : (off_t)syscall(SYS_lseek, fd, 0, SEEK_END);
-    if (bytes <= 0) {
-        give_up("CAIRN_FAULTS: no table there");
-    }
-    long map =
-        syscall(SYS_mmap, NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)0);
-    syscall(SYS_close, fd);
-    if (map == -1) {
-        give_up("CAIRN_FAULTS: cannot be mapped");
-    }
-    rows = (struct row *)map;
-    row_count = (size_t)bytes / sizeof *rows;
-}
-
-static struct row *row_of(struct call *call)
-{
-    struct row *row = atomic_load_explicit(&call->row, memory_order_relaxed);
-    for (size_t i = 0; row == NULL && i < row_count; i++) {
-        if (strncmp(rows[i].name, call->name, sizeof rows[i].name) == 0) {
-            row = &rows[i];
-        }
-    }
-    if (row == NULL) {
-        give_up("CAIRN_FAULTS: a function has no row");
-    }
-    atomic_store_explicit(&call->row, row, memory_order_relaxed);
-    return row;
-}
-
-/* Counts the call. The row, if it is to fail; else NULL. */
-static const struct row *take_fault(struct call *call)
-{
-    if (rows == NULL) {
-        return NULL;
-    }
-    struct row *row = row_of(call);
-    unsigned long long number = atomic_fetch_add(&row->calls, 1) + 1;
-    unsigned long long from = atomic_load(&row->from);
-    if (from == 0 || number < from || number - from >= atomic_load(&row->count)) {
-        return NULL;
-    }
-    atomic_fetch_add(&row->failed, 1);
-    return row;
-}
-
-/* The same, with errno set; for functions that cannot be short. */
-static bool fails(struct call *call)
-{
-    const struct row *row = take_fault(call);
-    if (row != NULL) {
-        errno = (int)row->number;
-    }
-    return row != NULL;
-}
-
-/* For functions that return an error instead of setting errno. */
-static int error_of(struct call *call)
-{
-    const struct row *row = take_fault(call);
-    return row == NULL ? 0 : (int)row->number;
-}
-
-/* For functions that transfer bytes: true if the call fails; else *count may have become less. */
-static bool fails_or_is_short(struct call *call, size_t *count)
-{
-    const struct row *row = take_fault(call);
-    if (row == NULL) {
-        return false;
-    }
-    if (row->number != 0) {
-        errno = (int)row->number;
-        return true;
-    }
-    *count = *count < row->bytes ? *count : (size_t)row->bytes;
-    return false;
-}
-
-/* WRAP(type, name, (parameters), (arguments), what it returns when it fails) */
-#define WRAP(type, name, parameters, arguments, failure)                                           \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
-    type __wrap_##name parameters                                                                  \
-    {                                                                                              \
-        static struct call call = {#name, NULL};                                                   \
-        return fails(&call) ? (failure) : __real_##name arguments;                                 \
-    }
-
-/* The same for what transfers `count` bytes, a parameter. */
-#define WRAP_TRANSFER(name, parameters, arguments)                                                 \
-    ssize_t __real_##name parameters;                                                              \
-    ssize_t __wrap_##name parameters;                                                              \
-    ssize_t __wrap_##name parameters                                                               \
-    {                                                                                              \
-        static struct call call = {#name, NULL};                                                   \
-        return fails_or_is_short(&call, &count) ? -1 : __real_##name arguments;                    \
-    }
-
-/* The same for what returns its error. */
-#define WRAP_RETURN(name, parameters, arguments)                                                   \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
-    int __wrap_##name parameters                                                                   \
-    {                                                                                              \
-        static struct call call = {#name, NULL};                                                   \
-        int error = error_of(&call);                                                               \
-        return error != 0 ? error : __real_##name arguments;                                       \
-    }
-
-/* The same for what is over, whatever it returns: it happens, and then fails. */
-#define WRAP_END(type, name, parameters, arguments, failure)                                       \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
-    type __wrap_##name parameters                                                                  \
-    {                                                                                              \
-        static struct call call = {#name, NULL};                                                   \
-        type result = __real_##name arguments;                                                     \
-        return fails(&call) ? (failure) : result;                                                  \
-    }
 
 /* ---- bytes ---- */
 
@@ -405,17 +249,109 @@ WRAP(int, sigaction, (int number, const struct sigaction *action, struct sigacti
      (number, action, old), -1)
 WRAP(int, sigpending, (sigset_t * set), (set), -1)
 
-/* ---- libsystemd, which asks the system on its own ---- */
+/* ---- who this process is ---- */
 
-#define WRAP_NEGATIVE(name, parameters, arguments)                                                 \
-    int __real_##name parameters;                                                                  \
-    int __wrap_##name parameters;                                                                  \
-    int __wrap_##name parameters                                                                   \
+WRAP(struct passwd *, getpwnam, (const char *name), (name), NULL)
+WRAP(struct passwd *, getpwuid, (uid_t uid), (uid), NULL)
+WRAP(struct group *, getgrnam, (const char *name), (name), NULL)
+WRAP(int, initgroups, (const char *user, gid_t group), (user, group), -1)
+WRAP(int, setgroups, (size_t count, const gid_t *groups), (count, groups), -1)
+WRAP(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved), -1)
+WRAP(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved), -1)
+WRAP(int, lchown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid), -1)
+
+/* ---- many calls behind one name: each form has a row of its own ---- */
+
+struct form {
+    long number;
+    struct call call;
+};
+
+static struct call *find_form(struct form *forms, size_t count, long number)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (forms[i].number == number) {
+            return &forms[i].call;
+        }
+    }
+    give_up("syscall() or prctl() with a number that has no row in calls.txt");
+}
+
+#define FORM(function, number)                                                                     \
     {                                                                                              \
-        static struct call call = {#name, NULL};                                                   \
-        int error = -error_of(&call);                                                              \
-        return error != 0 ? error : __real_##name arguments;                                       \
+        number,                                                                                    \
+        {                                                                                          \
+#function ":" #number, NULL                                                            \
+        }                                                                                          \
     }
 
-WRAP_NEGATIVE(sd_listen_fds, (int unset), (unset))
-WRAP_NEGATIVE(sd_notify, (int unset, const char *state), (unset, state))
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    static struct form forms[] = {
+        FORM(syscall, SYS_capget),
+        FORM(syscall, SYS_capset),
+        FORM(syscall, SYS_landlock_create_ruleset),
+        FORM(syscall, SYS_landlock_add_rule),
+        FORM(syscall, SYS_landlock_restrict_self),
+        FORM(syscall, SYS_seccomp),
+    };
+    va_list list;
+    va_start(list, number);
+    long arguments[6];
+    for (int i = 0; i < 6; i++) {
+        arguments[i] = va_arg(list, long);
+    }
+    va_end(list);
+    struct call *call = find_form(forms, sizeof forms / sizeof *forms, number);
+    return fails(call) ? -1
+                       : __real_syscall(number, arguments[0], arguments[1], arguments[2],
+                                        arguments[3], arguments[4], arguments[5]);
+}
+
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, ...);
+int __wrap_prctl(int option, ...)
+{
+    static struct form forms[] = {
+        FORM(prctl, PR_CAPBSET_READ),
+        FORM(prctl, PR_CAPBSET_DROP),
+        FORM(prctl, PR_CAP_AMBIENT),
+        FORM(prctl, PR_SET_NO_NEW_PRIVS),
+    };
+    va_list list;
+    va_start(list, option);
+    unsigned long arguments[4];
+    for (int i = 0; i < 4; i++) {
+        arguments[i] = va_arg(list, unsigned long);
+    }
+    va_end(list);
+    struct call *call = find_form(forms, sizeof forms / sizeof *forms, option);
+    return fails(call)
+               ? -1
+               : __real_prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+/* ---- as a fortified build calls them ---- */
+
+WRAP_FORTIFIED(ssize_t, read, (int fd, void *bytes, size_t count, size_t room), (fd, bytes, count),
+               count <= room)
+/* open() without a mode. */
+int __wrap___open64_2(const char *path, int flags);
+int __wrap___open64_2(const char *path, int flags)
+{
+    return __wrap_open64(path, flags);
+}
+
+WRAP_FORTIFIED(ssize_t, pread64, (int fd, void *bytes, size_t count, off64_t offset, size_t room),
+               (fd, bytes, count, offset), count <= room)
+WRAP_FORTIFIED(ssize_t, recv, (int fd, void *bytes, size_t count, size_t room, int flags),
+               (fd, bytes, count, flags), count <= room)
+WRAP_FORTIFIED(int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms, size_t room),
+               (fds, count, timeout_ms), count <= room / sizeof *fds)
+WRAP_FORTIFIED(char *, realpath, (const char *path, char *out, size_t room), (path, out),
+               out == NULL || room >= PATH_MAX)
+WRAP_FORTIFIED(char *, getcwd, (char *out, size_t count, size_t room), (out, count), count <= room)
+WRAP_FORTIFIED(int, vasprintf, (char **out, int flag, const char *format, va_list arguments),
+               (out, format, arguments), flag >= 0)

@@ -362,10 +362,15 @@ class Server:
         self.lines.put(None)
 
     def _await_ready(self):
-        self.ready = self.read_line()
-        if self.ready is None or not self.ready.startswith("ready "):
+        line = self.read_line()
+        if line is None or not line.startswith("ready "):
             self.kill()
-            raise AssertionError(f"the server said {self.ready!r} first; log:\n{self.log()}")
+            raise AssertionError(f"the server said {line!r} first; log:\n{self.log()}")
+        self.set_ready(line)
+
+    def set_ready(self, line):
+        """Takes the addresses from the line that it said first."""
+        self.ready = line
         self.urls = self.ready.split()[1:]
         self.ports = [int(url.rstrip("/").rsplit(":", 1)[1]) for url in self.urls
                       if url.startswith("http:")]
@@ -454,6 +459,14 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the server does not end; its log:\n{self.log()}") from None
+        self._close_pipes()
+        log = self.log()
+        check_no_report(log, "cairn-serve")
+        if code != self.expect_exit:
+            raise AssertionError(f"cairn-serve: exit code {code}, not {self.expect_exit}; {log}")
+        return code
+
+    def _close_pipes(self):
         self._reader.join(PATIENCE_S)  # a successor of the process may hold the pipe
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
@@ -461,11 +474,6 @@ class Server:
                     pipe.close()
                 except BrokenPipeError:
                     pass
-        log = self.log()
-        check_no_report(log, "cairn-serve")
-        if code != self.expect_exit:
-            raise AssertionError(f"cairn-serve: exit code {code}, not {self.expect_exit}; {log}")
-        return code
 
     def stop(self):
         if self.process.poll() is None:
@@ -476,6 +484,7 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._close_pipes()
 
     def __enter__(self):
         return self
