@@ -44,6 +44,16 @@ static int make_loops(struct workers *workers, const struct listeners *listeners
     return status;
 }
 
+static int make_admission(struct workers *workers, const struct config *config, struct error *error)
+{
+    uint64_t seed;
+    if (getentropy(&seed, sizeof seed) != 0) {
+        return error_set(error, -errno, "random numbers: %s", strerror(errno));
+    }
+    workers->settings.admission = admission_new(&config->limits, seed);
+    return 0;
+}
+
 int workers_new(const struct config *config, const struct listeners *listeners,
                 struct publication *publication, int handed_log_fd, struct workers **out_workers,
                 struct error *error)
@@ -54,7 +64,6 @@ int workers_new(const struct config *config, const struct listeners *listeners,
     workers->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     workers->settings = (struct loop_settings){
         .publication = publication,
-        .admission = admission_new(&config->limits),
         .limits = config->limits,
         .added_fields = slice_of_string(config->added_fields == NULL ? "" : config->added_fields),
         .proxy_from = config->proxy_from,
@@ -63,6 +72,9 @@ int workers_new(const struct config *config, const struct listeners *listeners,
     };
     int status =
         workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
+    if (status == 0) {
+        status = make_admission(workers, config, error);
+    }
     if (status == 0 && handed_log_fd >= 0) {
         workers->settings.access_log_fd = handed_log_fd;
     } else if (status == 0 && config->access_log != NULL) {

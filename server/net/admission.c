@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* Open addressing with linear probing; an entry is there as long as its count is not 0. Clients
  * choose their addresses, most of all behind a proxy or with a large IPv6 network: the hash has a
@@ -29,12 +28,10 @@ struct admission {
     size_t used;
 };
 
-struct admission *admission_new(const struct limits *limits)
+struct admission *admission_new(const struct limits *limits, uint64_t seed)
 {
     struct admission *admission = mem_aligned(64, sizeof *admission); /* a line of its own */
-    if (getrandom(&admission->seed, sizeof admission->seed, 0) != (ssize_t)sizeof admission->seed) {
-        abort(); /* Linux has had it since 3.17, and does not interrupt so few bytes */
-    }
+    admission->seed = seed;
     admission->most = limits->connections;
     admission->most_per_address = limits->address_connections;
     pthread_mutex_init(&admission->mutex, NULL);

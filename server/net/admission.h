@@ -14,7 +14,8 @@ enum admission_result {
     ADMISSION_ADDRESS_FULL, /* this client has as many as it may have */
 };
 
-struct admission *admission_new(const struct limits *limits);
+/* `seed` is a number that no client can know: by it addresses are spread over the table. */
+struct admission *admission_new(const struct limits *limits, uint64_t seed);
 void admission_free(struct admission *admission); /* takes NULL */
 
 /* Counts a connection, or does not. IPv6 clients are told apart by their first 64 bits, which is

@@ -9,10 +9,12 @@ from pathlib import Path
 import faults
 import cairn
 import test_server
+import test_start
 from cairn import wait_until
 from faults import Fault
 from subject import Subject
 from test_packer import Faults as PackerFaults
+from test_start import Wanted
 
 
 class TestPacker(unittest.TestCase):
@@ -53,6 +55,24 @@ class TestPacker(unittest.TestCase):
 
     def test_a_uuid_of_less_random_bytes(self):
         self.check("add_new_at_any_time", Fault("getentropy", "EIO", 1))
+
+
+class TestStart(test_start.TestStart):
+    """Starts servers; what it inherits runs in test_start.py."""
+
+    test_start = test_required = test_trusting = None
+    test_what_is_not_signed_so = None
+
+    def check(self, outcome, wanted, *chosen):
+        for fault in chosen:
+            with self.subTest(str(fault)):
+                self.tally = faults.Tally("mended")
+                self.try_fault(wanted, fault)
+                self.assertEqual(dict(self.tally.outcomes), {outcome: 1})
+
+    def test_no_random_numbers_end_it_without_a_word(self):
+        self.check("did not start, with a sentence", Wanted(self.site),
+                   Fault("getentropy", "ENOSYS", 1))
 
 
 class TestServer(test_server.TestServing):

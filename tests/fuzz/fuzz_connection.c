@@ -125,7 +125,7 @@ static void start(void)
     date_line_set(&turn->common.date, 1700000000);
     turn->conns.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     turn->conns.limits = &server.limits;
-    turn->conns.admission = admission_new(&server.limits);
+    turn->conns.admission = admission_new(&server.limits, 1);
     turn->conns.now_ms = 1000000;
     server.turn = turn;
 }

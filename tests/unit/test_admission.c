@@ -15,7 +15,7 @@ static struct admission *admission_of(uint64_t connections, uint64_t address_con
     limits_init(&limits);
     limits.connections = connections;
     limits.address_connections = address_connections;
-    return admission_new(&limits);
+    return admission_new(&limits, 1);
 }
 
 static struct ip_address address_of(const char *text)

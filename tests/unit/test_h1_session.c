@@ -80,7 +80,7 @@ static void fixture_init(struct fixture *fixture)
     date_line_set(&turn->common.date, 1700000000);
     turn->conns.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     turn->conns.limits = &fixture->limits;
-    turn->conns.admission = admission_new(&fixture->limits);
+    turn->conns.admission = admission_new(&fixture->limits, 1);
     turn->conns.now_ms = START_MS;
     fixture->turn = turn;
     fixture->output = mem_zeroed(OUTPUT_BYTES_MAX, 1);
