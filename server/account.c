@@ -24,11 +24,26 @@ static bool parse_id(const char *text, unsigned *out_id)
     return true;
 }
 
+/* Who is not there is told by any of these, or by none (getpwnam(3)); everything else is a data
+ * base that cannot be asked. */
+static bool is_failure(int number)
+{
+    return number != 0 && number != ENOENT && number != ESRCH && number != EBADF && number != EPERM;
+}
+
+static int look_up_failed(const char *text, struct error *error)
+{
+    return error_set(error, -errno, "--user: %s: %s", text, strerror(errno));
+}
+
 static int find_group(const char *text, gid_t *out_gid, struct error *error)
 {
     unsigned id;
     errno = 0;
     const struct group *group = getgrnam(text);
+    if (group == NULL && is_failure(errno)) {
+        return look_up_failed(text, error);
+    }
     if (group == NULL && !parse_id(text, &id)) {
         return error_set(error, ERR_USAGE, "--user: there is no group %s", text);
     }
@@ -40,10 +55,18 @@ static int find_user(const char *text, bool has_group, struct account *out_accou
                      struct error *error)
 {
     unsigned id = 0;
+    errno = 0;
     const struct passwd *user = getpwnam(text);
+    int number = user == NULL ? errno : 0;
     bool is_number = user == NULL && parse_id(text, &id);
-    if (is_number) {
+    if (is_number && !is_failure(number)) {
+        errno = 0;
         user = getpwuid(id);
+        number = user == NULL ? errno : 0;
+    }
+    if (is_failure(number)) {
+        errno = number;
+        return look_up_failed(text, error);
     }
     if (user == NULL && !is_number) {
         return error_set(error, ERR_USAGE, "--user: there is no user %s", text);

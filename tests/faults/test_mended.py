@@ -60,7 +60,7 @@ class TestPacker(unittest.TestCase):
 class TestStart(test_start.TestStart):
     """Starts servers; what it inherits runs in test_start.py."""
 
-    test_start = test_required = test_trusting = None
+    test_start = test_required = test_as_a_user = test_trusting = None
     test_what_is_not_signed_so = None
 
     def check(self, outcome, wanted, *chosen):
@@ -73,6 +73,12 @@ class TestStart(test_start.TestStart):
     def test_no_random_numbers_end_it_without_a_word(self):
         self.check("did not start, with a sentence", Wanted(self.site),
                    Fault("getentropy", "ENOSYS", 1))
+
+    def test_users_that_cannot_be_looked_up_are_called_unknown(self):
+        for user, call in (("nobody", "getpwnam"), ("1234", "getpwuid"), ("0:nogroup", "getgrnam")):
+            wanted = Wanted(self.site, options=["--user", user])
+            self.check("did not start, with a sentence", wanted,
+                       *(Fault(call, how, 1) for how in faults.CALLS[call]))
 
 
 class TestServer(test_server.TestServing):

@@ -3,7 +3,9 @@ serves; and it is never less confined than it says: what `status` tells of the s
 against what the system says of each thread, and against a load from outside.
 """
 import os
+import pwd
 import re
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -187,6 +189,18 @@ class TestStart(unittest.TestCase):
         self.try_all("server-start-required", Wanted(self.site, options=["--sandbox", "require"]),
                      only=CONFINING)
         self.assertNotIn("served, not confined, and said so", self.tally.outcomes)
+
+    def test_as_a_user(self):
+        """By its name, and so with its groups; and by numbers, with one."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        programs = self.folder / "bin"  # where that user can reach them
+        programs.mkdir()
+        programs.chmod(0o755)
+        shutil.copy2(cairn.BIN / "cairn-serve-faults", programs)
+        self.try_all("server-start-user",
+                     Wanted(self.site, user=pwd.getpwnam("nobody"), bin_folder=programs),
+                     only=CONFINING)
 
     # signed releases
 
