@@ -1,6 +1,7 @@
 #include "server/syscall_filter.h"
 
 #include "common/mem.h"
+#include "common/read_at.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -279,11 +280,16 @@ static int export(scmp_filter_ctx filter, struct sock_fprog *out_filter)
     if (memory < 0) {
         return -errno;
     }
+    struct sock_filter *program = NULL;
     int status = seccomp_export_bpf(filter, memory);
     off_t bytes = status == 0 ? lseek(memory, 0, SEEK_END) : 0;
-    struct sock_filter *program = mem_zeroed((size_t)bytes + 1, 1);
-    if (status == 0 && pread(memory, program, (size_t)bytes, 0) != bytes) {
-        status = -EIO;
+    if (bytes < 0) {
+        status = -errno;
+    }
+    if (status == 0) {
+        program = mem_zeroed((size_t)bytes + 1, 1);
+        ssize_t got = read_at(memory, program, (size_t)bytes, 0);
+        status = got < 0 ? (int)got : got != bytes ? -EIO : 0;
     }
     close(memory);
     if (status != 0) {

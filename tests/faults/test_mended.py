@@ -80,6 +80,16 @@ class TestStart(test_start.TestStart):
             self.check("did not start, with a sentence", wanted,
                        *(Fault(call, how, 1) for how in faults.CALLS[call]))
 
+    def test_a_filter_is_given_up_when_its_bytes_come_in_pieces(self):
+        """And its length was not looked at when the system could not tell it."""
+        wanted = Wanted(self.site)
+        recorded = self.record(wanted)
+        last = recorded["pread64"]
+        self.check("served", wanted, *(Fault("pread64", "short", n, 1, 4096) for n in (last - 1, last)),
+                   Fault("pread64", "EINTR", last))
+        self.check("served, not confined, and said so", wanted,
+                   Fault("lseek64", "EIO", recorded["lseek64"]), Fault("pread64", "EIO", last))
+
 
 class TestServer(test_server.TestServing):
     """Uses one server; what it inherits runs in test_server.py."""
