@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every fault there is: each call of each function (calls.txt) fails in each of its ways, in the
-# packer, in a server that starts, in a server that serves, and under strace. Takes many minutes.
+# packer, in a server that starts (in its sandbox, as another user, with --trust), in a server that
+# serves, while releases are refused, and under strace. Takes many minutes.
 #   tests/faults/run.sh                 all of it, with the builds in build/asan and build/release
 #   tests/faults/run.sh test_packer     one part (any name that unittest takes)
 set -euo pipefail
@@ -14,7 +15,10 @@ export CAIRN_FAULTS_TALLY
 trap 'rm -r "$CAIRN_FAULTS_TALLY"' EXIT
 started=$(date +%s)
 result=0
-python3 -W ignore -m unittest -v "${@:-discover}" || result=$?
+if [ $# = 0 ]; then
+    set -- discover
+fi
+python3 -m unittest "$@" -v || result=$?
 
 echo
 echo "Faults injected, by function:"
