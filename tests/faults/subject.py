@@ -244,6 +244,9 @@ class Subject:
         wait_until(heals, "the release")
         if not self.is_running():
             raise AssertionError("it ended")
+        self.check_answers()
+
+    def check_answers(self):
         with Client(self.server.address, timeout_s=LIMIT_S) as client:
             for target in TARGETS:
                 response = client.get(target)

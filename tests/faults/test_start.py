@@ -21,6 +21,9 @@ from subject import LIMIT_S, Site, Subject, command, threads
 CONFINING = tuple(call for call in faults.CALLS
                   if call.startswith(("prctl:", "syscall:", "seccomp_", "set", "get", "init"))
                   ) + ("lchown", "memfd_create", "realpath", "pthread_create")
+# What may not be reached is passed over when Landlock's rules are made: nobody needs it. Here it may be
+# reached again afterwards, but not by this server: a load, or a sanitizer's look into /proc, fails.
+PASSED_OVER = ("open64", "EACCES")
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
@@ -117,14 +120,19 @@ class TestStart(unittest.TestCase):
                     raise AssertionError(f"sockets are left: {left}")
                 return server.process.returncode, server.log()
             server.set_ready(first)
+            is_passed_over = (fault.call, fault.how) == PASSED_OVER
             try:
-                subject.check_serves()
+                if is_passed_over:
+                    subject.check_answers()
+                else:
+                    subject.check_serves()
                 self.check_confined(subject, wanted, fault)
             except (AssertionError, OSError):
                 if subject.is_running():
                     raise
             if subject.is_running():
-                server.stop()
+                if not is_passed_over:
+                    server.stop()
                 return None, server.log()
             return server.process.wait(LIMIT_S), server.log()
         finally:
