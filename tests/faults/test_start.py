@@ -2,11 +2,13 @@
 serves; and it is never less confined than it says: what `status` tells of the sandbox is held
 against what the system says of each thread, and against a load from outside.
 """
+import contextlib
 import grp
 import os
 import pwd
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -128,6 +130,8 @@ class TestStart(unittest.TestCase):
                     subject.check_serves()
                 self.check_confined(subject, wanted, fault)
             except (AssertionError, OSError):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.process.wait(LIMIT_S)  # a thread of it may be about to end it
                 if subject.is_running():
                     raise
             if subject.is_running():
