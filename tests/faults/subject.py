@@ -1,5 +1,5 @@
-"""A server that faults are tried on: its site, its clients, which know what is right to the byte, and
-what must hold of it whatever fails.
+"""A server that faults are tried on: its site, its clients, which know what is right to the byte,
+and what must hold of it whatever fails.
 """
 import os
 import re
@@ -136,7 +136,8 @@ class Subject:
             os.chown(self.folder, owner, -1)
             os.chown(self.fifo, owner, -1)
         self.server = Server(
-            index or site.indexes[1], workers=workers, bin_folder=bin_folder, control=[os.path.relpath(self.socket), self.fifo],
+            index or site.indexes[1], workers=workers, bin_folder=bin_folder,
+            control=[os.path.relpath(self.socket), self.fifo],
             listen=["127.0.0.1:0", f"unix:{os.path.relpath(self.folder / 'http.sock')}"],
             options=["--access-log", self.folder / "log", *options],
             env={**ENVIRONMENT, **table.environment}, wait_ready=False,

@@ -23,8 +23,9 @@ from subject import LIMIT_S, Site, Subject, command, threads
 CONFINING = tuple(call for call in faults.CALLS
                   if call.startswith(("prctl:", "syscall:", "seccomp_", "set", "get", "init"))
                   ) + ("lchown", "memfd_create", "realpath", "pthread_create")
-# What may not be reached is passed over when Landlock's rules are made: nobody needs it. Here it may be
-# reached again afterwards, but not by this server: a load, or a sanitizer's look into /proc, fails.
+# What may not be reached is passed over when Landlock's rules are made: nobody needs it. Here it
+# may be reached again afterwards, but not by this server: a load, or a sanitizer's look into /proc,
+# fails.
 PASSED_OVER = ("open64", "EACCES")
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
