@@ -3,56 +3,67 @@
 static const char week_days[] = "SunMonTueWedThuFriSat";
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
+/* Two digits of each number below 100. */
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                  "25262728293031323334353637383940414243444546474849"
+                                  "50515253545556575859606162636465666768697071727374"
+                                  "75767778798081828384858687888990919293949596979899";
+
 struct civil_date {
-    int64_t year;
-    unsigned month; /* 0 to 11 */
-    unsigned day;   /* 1 to 31 */
+    uint32_t year;
+    uint32_t month; /* 0 to 11 */
+    uint32_t day;   /* 1 to 31 */
 };
 
-/* Days since 1970 to a date, by counting from 1 March of year 0 in 400-year eras of 146,097 days:
- * the leap day then ends a year, and month lengths follow (153 m + 2) / 5. */
-static struct civil_date civil_from_days(int64_t days)
+/* Days since 1970 to a date. Years are counted from March, so that the leap day ends one; a century
+ * is 146,097 quarters of a day long on average, a year in it 1,461, and the months are near a line
+ * of 2,141 / 65,536 a day. Numerators and multipliers: C. Neri and L. Schneider, "Euclidean affine
+ * functions and their application to calendar algorithms" (2023), figure 12; right for all days up
+ * to HTTP_DATE_SECONDS_MAX. */
+static struct civil_date civil_from_days(uint32_t days)
 {
-    days += 719468; /* from 0000-03-01 to 1970-01-01 */
-    int64_t era = days / 146097;
-    int64_t day_of_era = days % 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * day_of_year + 2) / 153;
-    int64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    int64_t month = (shifted_month + 2) % 12;
-    int64_t year = era * 400 + year_of_era + (month < 2);
-    return (struct civil_date){year, (unsigned)month, (unsigned)day};
+    uint32_t quarters = 4 * (days + 719468) + 3; /* from 0000-03-01 to 1970-01-01 */
+    uint32_t century = quarters / 146097;
+    uint32_t quarters_of_century = quarters % 146097 | 3;
+    uint64_t scaled = UINT64_C(2939745) * quarters_of_century;
+    uint32_t year_of_century = (uint32_t)(scaled >> 32);
+    uint32_t day_of_year = (uint32_t)scaled / 2939745 / 4;
+    uint32_t scaled_month = 2141 * day_of_year + 197913;
+    bool is_next_year = day_of_year >= 306; /* January and February */
+    return (struct civil_date){
+        .year = 100 * century + year_of_century + is_next_year,
+        .month = (scaled_month >> 16) - (is_next_year ? 13 : 1),
+        .day = (scaled_month & 0xffff) / 2141 + 1,
+    };
 }
 
-static void put_digits(char *at, int count, int64_t value)
+/* What can be written: times outside count as its ends. */
+static uint64_t clamp(int64_t seconds)
 {
-    while (count > 0) {
-        at[--count] = (char)('0' + value % 10);
-        value /= 10;
-    }
+    return seconds < 0                       ? 0
+           : seconds > HTTP_DATE_SECONDS_MAX ? (uint64_t)HTTP_DATE_SECONDS_MAX
+                                             : (uint64_t)seconds;
+}
+
+static void put_pair(char *at, uint32_t number)
+{
+    memcpy(at, digit_pairs + (size_t)2 * number, 2);
 }
 
 void http_date_format(int64_t seconds, char *buffer)
 {
-    if (seconds < 0) {
-        seconds = 0;
-    }
-    if (seconds > HTTP_DATE_SECONDS_MAX) {
-        seconds = HTTP_DATE_SECONDS_MAX;
-    }
-    int64_t days = seconds / 86400;
-    int64_t rest = seconds % 86400;
+    uint32_t days = (uint32_t)(clamp(seconds) / 86400);
+    uint32_t rest = (uint32_t)(clamp(seconds) % 86400);
     struct civil_date date = civil_from_days(days);
     memcpy(buffer, "Sun, 00 Jan 0000 00:00:00 GMT", HTTP_DATE_BYTES);
-    memcpy(buffer, week_days + (days + 4) % 7 * 3, 3);
-    put_digits(buffer + 5, 2, date.day);
+    memcpy(buffer, week_days + (size_t)((days + 4) % 7) * 3, 3);
+    put_pair(buffer + 5, date.day);
     memcpy(buffer + 8, months + (size_t)date.month * 3, 3);
-    put_digits(buffer + 12, 4, date.year);
-    put_digits(buffer + 17, 2, rest / 3600);
-    put_digits(buffer + 20, 2, rest / 60 % 60);
-    put_digits(buffer + 23, 2, rest % 60);
+    put_pair(buffer + 12, date.year / 100);
+    put_pair(buffer + 14, date.year % 100);
+    put_pair(buffer + 17, rest / 3600);
+    put_pair(buffer + 20, rest / 60 % 60);
+    put_pair(buffer + 23, rest % 60);
 }
 
 static bool take_digits(const char *at, int count, int64_t *out)
@@ -142,7 +153,7 @@ static bool take_rfc850_date(struct slice text, int64_t now_s, struct date_parts
         !take_time(at + 12, parts)) {
         return false;
     }
-    parts->year += civil_from_days(now_s / 86400).year / 100 * 100;
+    parts->year += civil_from_days((uint32_t)(clamp(now_s) / 86400)).year / 100 * 100;
     if (parts->month >= 0 &&
         days_from_civil(parts->year, parts->month, parts->day) > now_s / 86400 + FIFTY_YEARS_DAYS) {
         parts->year -= 100;

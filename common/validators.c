@@ -42,14 +42,17 @@ size_t validators_format(const uint8_t digest[DIGEST_BYTES], int64_t modified_s,
 
 size_t length_field_format(uint64_t bytes, char out[LENGTH_FIELD_BYTES_MAX])
 {
-    char digits[20];
-    size_t count = 0;
+    enum { DIGITS_MAX = 20 };
+    char digits[DIGITS_MAX];
+    size_t first = DIGITS_MAX;
     do {
-        digits[sizeof digits - ++count] = (char)('0' + bytes % 10);
+        digits[--first] = (char)('0' + bytes % 10);
         bytes /= 10;
     } while (bytes > 0);
     char *at = put(out, "Content-Length: ", 16);
-    at = put(at, digits + sizeof digits - count, count);
+    while (first < DIGITS_MAX) { /* a few: less than a call to copy them */
+        *at++ = digits[first++];
+    }
     at = put(at, "\r\n", 2);
     return (size_t)(at - out);
 }

@@ -87,36 +87,22 @@ static bool is_hex(char byte)
     return (unsigned char)(byte - '0') < 10 || (unsigned char)((byte | 0x20) - 'a') < 6;
 }
 
-/* Letters, digits and the marks that may stand in a reg-name as they are (RFC 3986 §3.2.2): a bit
- * for each byte below 0x80. */
-static bool is_reg_name_byte(char byte)
-{
-    static const uint64_t allowed[2] = {
-        /* ! $ & ' ( ) * + , - . 0-9 ; = */ UINT64_C(0x2bff7fd200000000),
-        /* A-Z _ a-z ~ */ UINT64_C(0x47fffffe87fffffe),
-    };
-    unsigned char at = (unsigned char)byte;
-    return at < 0x80 && (allowed[at >> 6] >> (at & 63) & 1) != 0;
-}
-
 /* A name or an IPv4 address; the length of it. SIZE_MAX: a '%' that encodes nothing. */
 static size_t reg_name_bytes(struct slice text)
 {
     size_t i = 0;
-    while (i < text.count) {
-        char byte = text.bytes[i];
-        if (byte == '%') {
-            if (i + 2 >= text.count || !is_hex(text.bytes[i + 1]) || !is_hex(text.bytes[i + 2])) {
-                return SIZE_MAX;
-            }
-            i += 3;
-        } else if (is_reg_name_byte(byte)) {
+    for (;;) {
+        while (i < text.count && is_reg_name_byte((unsigned char)text.bytes[i])) {
             i++;
-        } else {
-            break;
         }
+        if (i == text.count || text.bytes[i] != '%') {
+            return i;
+        }
+        if (i + 2 >= text.count || !is_hex(text.bytes[i + 1]) || !is_hex(text.bytes[i + 2])) {
+            return SIZE_MAX;
+        }
+        i += 3;
     }
-    return i;
 }
 
 /* "[...]": an IPv6 address, by its characters. The length of it; SIZE_MAX: it does not end. */

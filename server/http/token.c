@@ -1,17 +1,27 @@
 #include "http/token.h"
 
-const bool token_bytes[256] = {
-    ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
-    ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
-    ['`'] = true, ['|'] = true, ['~'] = true, ['0'] = true, ['1'] = true, ['2'] = true,
-    ['3'] = true, ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true,
-    ['9'] = true, ['A'] = true, ['B'] = true, ['C'] = true, ['D'] = true, ['E'] = true,
-    ['F'] = true, ['G'] = true, ['H'] = true, ['I'] = true, ['J'] = true, ['K'] = true,
-    ['L'] = true, ['M'] = true, ['N'] = true, ['O'] = true, ['P'] = true, ['Q'] = true,
-    ['R'] = true, ['S'] = true, ['T'] = true, ['U'] = true, ['V'] = true, ['W'] = true,
-    ['X'] = true, ['Y'] = true, ['Z'] = true, ['a'] = true, ['b'] = true, ['c'] = true,
-    ['d'] = true, ['e'] = true, ['f'] = true, ['g'] = true, ['h'] = true, ['i'] = true,
-    ['j'] = true, ['k'] = true, ['l'] = true, ['m'] = true, ['n'] = true, ['o'] = true,
-    ['p'] = true, ['q'] = true, ['r'] = true, ['s'] = true, ['t'] = true, ['u'] = true,
-    ['v'] = true, ['w'] = true, ['x'] = true, ['y'] = true, ['z'] = true,
+enum { BOTH = TOKEN_BYTE | REG_NAME_BYTE };
+
+const uint8_t byte_classes[256] = {
+    ['#'] = TOKEN_BYTE,    ['%'] = TOKEN_BYTE,    ['^'] = TOKEN_BYTE,    ['`'] = TOKEN_BYTE,
+    ['|'] = TOKEN_BYTE,    ['('] = REG_NAME_BYTE, [')'] = REG_NAME_BYTE, [','] = REG_NAME_BYTE,
+    [';'] = REG_NAME_BYTE, ['='] = REG_NAME_BYTE, ['!'] = BOTH,          ['$'] = BOTH,
+    ['&'] = BOTH,          ['\''] = BOTH,         ['*'] = BOTH,          ['+'] = BOTH,
+    ['-'] = BOTH,          ['.'] = BOTH,          ['_'] = BOTH,          ['~'] = BOTH,
+    ['0'] = BOTH,          ['1'] = BOTH,          ['2'] = BOTH,          ['3'] = BOTH,
+    ['4'] = BOTH,          ['5'] = BOTH,          ['6'] = BOTH,          ['7'] = BOTH,
+    ['8'] = BOTH,          ['9'] = BOTH,          ['A'] = BOTH,          ['B'] = BOTH,
+    ['C'] = BOTH,          ['D'] = BOTH,          ['E'] = BOTH,          ['F'] = BOTH,
+    ['G'] = BOTH,          ['H'] = BOTH,          ['I'] = BOTH,          ['J'] = BOTH,
+    ['K'] = BOTH,          ['L'] = BOTH,          ['M'] = BOTH,          ['N'] = BOTH,
+    ['O'] = BOTH,          ['P'] = BOTH,          ['Q'] = BOTH,          ['R'] = BOTH,
+    ['S'] = BOTH,          ['T'] = BOTH,          ['U'] = BOTH,          ['V'] = BOTH,
+    ['W'] = BOTH,          ['X'] = BOTH,          ['Y'] = BOTH,          ['Z'] = BOTH,
+    ['a'] = BOTH,          ['b'] = BOTH,          ['c'] = BOTH,          ['d'] = BOTH,
+    ['e'] = BOTH,          ['f'] = BOTH,          ['g'] = BOTH,          ['h'] = BOTH,
+    ['i'] = BOTH,          ['j'] = BOTH,          ['k'] = BOTH,          ['l'] = BOTH,
+    ['m'] = BOTH,          ['n'] = BOTH,          ['o'] = BOTH,          ['p'] = BOTH,
+    ['q'] = BOTH,          ['r'] = BOTH,          ['s'] = BOTH,          ['t'] = BOTH,
+    ['u'] = BOTH,          ['v'] = BOTH,          ['w'] = BOTH,          ['x'] = BOTH,
+    ['y'] = BOTH,          ['z'] = BOTH,
 };

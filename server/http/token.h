@@ -1,14 +1,25 @@
-/* The bytes of a token (RFC 9110 §5.6.2): methods, field names, names of extensions. */
+/* What bytes may be part of: a token (RFC 9110 §5.6.2: methods, field names, names of extensions),
+ * or, as they are, a reg-name (RFC 3986 §3.2.2: the name of a host). */
 #ifndef CAIRN_HTTP_TOKEN_H
 #define CAIRN_HTTP_TOKEN_H
 
 #include "common/slice.h"
 
-extern const bool token_bytes[256];
+#include <stdint.h>
+
+enum { TOKEN_BYTE = 1, REG_NAME_BYTE = 2 };
+
+extern const uint8_t byte_classes[256];
 
 static inline bool is_token_byte(unsigned char byte)
 {
-    return token_bytes[byte];
+    return (byte_classes[byte] & TOKEN_BYTE) != 0;
+}
+
+/* An unreserved character or a sub-delimiter. */
+static inline bool is_reg_name_byte(unsigned char byte)
+{
+    return (byte_classes[byte] & REG_NAME_BYTE) != 0;
 }
 
 /* One token byte at least, and nothing else. */
