@@ -8,11 +8,13 @@ void publication_init(struct publication *publication)
     atomic_init(&publication->current, site_list_new());
     pthread_mutex_init(&publication->mutex, NULL);
     pthread_cond_init(&publication->changed, NULL);
+    pthread_mutex_init(&publication->freeing, NULL);
 }
 
 void publication_fini(struct publication *publication)
 {
     site_list_free(atomic_load_explicit(&publication->current, memory_order_relaxed));
+    pthread_mutex_destroy(&publication->freeing);
     pthread_cond_destroy(&publication->changed);
     pthread_mutex_destroy(&publication->mutex);
 }
@@ -49,7 +51,22 @@ void publication_publish(struct publication *publication, struct site_list *list
         pthread_cond_wait(&publication->changed, &publication->mutex);
     }
     pthread_mutex_unlock(&publication->mutex);
+    pthread_mutex_lock(&publication->freeing);
     site_list_free(old);
+    pthread_mutex_unlock(&publication->freeing);
+}
+
+/* A list that is not current any more cannot be found here: whoever looks after it was freed finds
+ * the one that took its place before. */
+const struct site_list *publication_hold(struct publication *publication)
+{
+    pthread_mutex_lock(&publication->freeing);
+    return atomic_load_explicit(&publication->current, memory_order_acquire);
+}
+
+void publication_let_go(struct publication *publication)
+{
+    pthread_mutex_unlock(&publication->freeing);
 }
 
 static void tell(struct publication *publication, struct subscriber *subscriber,

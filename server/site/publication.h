@@ -2,7 +2,9 @@
  * compares it with the list that it uses at the top of each loop turn, and takes the new one if it
  * changed: the request path has no lock and writes nothing shared. publish() wakes idle workers,
  * returns when every worker uses the new list, and only then lets go of the old one; that is why a
- * worker's use of a list needs no counting. A response that outlives a turn counts its site. */
+ * worker's use of a list needs no counting. A response that outlives a turn counts its site. A
+ * thread that looks at a list now and then, to tell what is in it, holds it for so long, which
+ * keeps nobody waiting but the one who is to free it. */
 #ifndef CAIRN_SITE_PUBLICATION_H
 #define CAIRN_SITE_PUBLICATION_H
 
@@ -21,7 +23,8 @@ struct publication {
     _Alignas(64) _Atomic(struct site_list *) current; /* every turn of every worker reads it */
     struct subscriber *subscribers;                   /* fixed before the first publish */
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* some subscriber's generation */
+    pthread_cond_t changed;  /* some subscriber's generation */
+    pthread_mutex_t freeing; /* who holds it finds the current list, and that stays */
 };
 
 void publication_init(struct publication *publication);
@@ -40,6 +43,12 @@ void publication_publish(struct publication *publication, struct site_list *list
 const struct site_list *publication_refresh(struct publication *publication,
                                             struct subscriber *subscriber,
                                             const struct site_list *in_use);
+
+/* Any other thread: the current list, which is not freed before publication_let_go(). Meanwhile
+ * publish() does not return; so this is for moments, and not for mapped bytes that a disk may have
+ * to be asked for. */
+const struct site_list *publication_hold(struct publication *publication);
+void publication_let_go(struct publication *publication);
 
 /* Worker, as it ends: it uses no list any more and publish() does not wait for it. */
 void publication_leave(struct publication *publication, struct subscriber *subscriber);

@@ -180,6 +180,52 @@ Test(publication, every_worker_uses_every_list, .timeout = 120)
     cr_expect(sites_alive(&store) == 0, "%u sites left", sites_alive(&store));
 }
 
+/* ---- those who hold a list ---- */
+
+struct holder {
+    struct publication *publication;
+    pthread_t thread;
+    uint64_t wrong;
+};
+
+static void *look(void *argument)
+{
+    struct holder *holder = argument;
+    uint64_t generation = 0;
+    while (generation < LISTS + 1) {
+        const struct site_list *list = publication_hold(holder->publication);
+        holder->wrong += list->generation < generation;
+        generation = list->generation;
+        holder->wrong += count_wrong(list);
+        publication_let_go(holder->publication);
+    }
+    return NULL;
+}
+
+Test(publication, who_holds_a_list_finds_it_whole, .timeout = 120)
+{
+    struct store store;
+    struct publication publication;
+    struct holder holders[2];
+    store_init(&store);
+    publication_init(&publication);
+    for (size_t i = 0; i < ARRAY_COUNT(holders); i++) {
+        holders[i] = (struct holder){.publication = &publication};
+        cr_assert(pthread_create(&holders[i].thread, NULL, look, &holders[i]) == 0);
+    }
+    for (uint64_t release = 1; release <= LISTS; release++) {
+        publish(&publication, &store, release);
+        undertaker_bury(&store.undertaker);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(holders); i++) {
+        pthread_join(holders[i].thread, NULL);
+        cr_expect(holders[i].wrong == 0, "holder %zu: %zu", i, (size_t)holders[i].wrong);
+    }
+    publication_fini(&publication);
+    undertaker_fini(&store.undertaker);
+    cr_expect(sites_alive(&store) == 0, "%u sites left", sites_alive(&store));
+}
+
 /* ---- the undertaker alone ---- */
 
 enum { BURIALS = 2000 };
