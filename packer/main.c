@@ -1,7 +1,6 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
-#include "common/signature.h"
+#include "common/nearest.h"
 #include "common/standard_streams.h"
-#include "packer/add.h"
 #include "packer/add_report.h"
 #include "packer/check.h"
 #include "packer/compact.h"
@@ -11,11 +10,10 @@
 #include "packer/list.h"
 #include "packer/push.h"
 #include "packer/rebuild.h"
+#include "packer/request.h"
 #include "packer/verify.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,184 +21,291 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct command {
-    const char *name;
-    const char *arguments;
-    const char *help;
-    const char *more_help; /* or NULL */
-    int (*run)(int argc, char **argv, const struct command *command);
+    struct option_table table;
+    size_t least_words, most_words;
+    const char *words; /* what is wrong with fewer or more of them */
+    int (*run)(struct request *request, const struct argument *words, size_t count,
+               struct error *error);
 };
+
+static const char *name_of(const struct command *command)
+{
+    return command->table.program + strlen("cairn-pack ");
+}
 
 static int usage_error(const struct command *command, const char *problem)
 {
-    fprintf(stderr, "cairn-pack %s: %s\nusage: cairn-pack %s %s\n", command->name, problem,
-            command->name, command->arguments);
+    fprintf(stderr, "%s: %s\n", command->table.program, problem);
     return EXIT_USAGE;
 }
 
-static int failed(const struct command *command, const struct error *error)
+/* ---- what the commands do ---- */
+
+/* The key of --sign; NULL without it. */
+static int read_sign_key(const char *path, struct private_key **out_key, struct error *error)
 {
-    fprintf(stderr, "cairn-pack %s: %s\n", command->name, error->text);
-    return EXIT_FAILED;
+    *out_key = NULL;
+    return path == NULL ? 0 : private_key_read(path, out_key, error);
 }
 
-static void print_command_help(const struct command *command)
+static int pack(struct request *request, struct error *error)
 {
-    printf("usage: cairn-pack %s %s\n\n%s\n%s", command->name, command->arguments, command->help,
-           command->more_help == NULL ? "" : command->more_help);
-    if (command->more_help != NULL && strcmp(command->name, "add") == 0) {
-        puts("\nSOURCE_DATE_EPOCH sets the time of the release; the same tree then packs to the "
-             "same "
-             "bytes.");
+    struct add_result result = {0};
+    struct private_key *key;
+    int status = read_sign_key(request->sign, &key, error);
+    if (status == 0) {
+        request->add.sign_key = key;
+        status = add_release(&request->add, &result, error);
+    }
+    private_key_free(key);
+    if (status == 0 && request->as_json) {
+        add_result_print_json(&result, stdout);
+    } else if (status == 0) {
+        printf("load index %s\n", result.index_path);
+    }
+    if (status == 0 && request->push != NULL) {
+        (void)fflush(stdout);
+        status = push_release(request->push, result.index_path, request->add.quiet, stderr, error);
+    }
+    add_result_fini(&result);
+    return status;
+}
+
+static int run_check(struct request *request, const struct argument *words, size_t count,
+                     struct error *error)
+{
+    request->add.site = &request->site;
+    request->add.site_directory = words[0].text;
+    request->add.archive_path = count == 2 ? words[1].text : NULL;
+    return check_site(&request->add, request->as_json, stdout, error);
+}
+
+static int run_add(struct request *request, const struct argument *words, size_t count,
+                   struct error *error)
+{
+    if (request->is_dry_run) {
+        return run_check(request, words, count, error);
+    }
+    if (count != 2) {
+        return error_set(error, ERR_USAGE, "a site directory and an archive are needed");
+    }
+    request->add.site = &request->site;
+    request->add.site_directory = words[0].text;
+    request->add.archive_path = words[1].text;
+    return pack(request, error);
+}
+
+static int run_list(struct request *request, const struct argument *words, size_t count,
+                    struct error *error)
+{
+    (void)count;
+    return list_release(words[0].text, request->as_json, stdout, error);
+}
+
+static int run_diff(struct request *request, const struct argument *words, size_t count,
+                    struct error *error)
+{
+    (void)count;
+    return diff_releases(words[0].text, words[1].text, request->as_json, stdout, error);
+}
+
+static int run_verify(struct request *request, const struct argument *words, size_t count,
+                      struct error *error)
+{
+    (void)count;
+    return (request->is_archive ? verify_archive : verify_release)(words[0].text, &request->trust,
+                                                                   stdout, error);
+}
+
+static int run_extract(struct request *request, const struct argument *words, size_t count,
+                       struct error *error)
+{
+    (void)request;
+    (void)count;
+    return extract_release(words[0].text, words[1].text, stdout, error);
+}
+
+/* The line that loads what was made. */
+static void print_load(int status, char *index_path)
+{
+    if (status == 0) {
+        printf("load index %s\n", index_path);
+        free(index_path);
     }
 }
+
+static int run_rebuild(struct request *request, const struct argument *words, size_t count,
+                       struct error *error)
+{
+    (void)count;
+    struct private_key *key;
+    char *index_path = NULL;
+    int status = read_sign_key(request->sign, &key, error);
+    if (status == 0) {
+        status = rebuild_indexes(words[0].text, key, stderr, &index_path, error);
+    }
+    private_key_free(key);
+    print_load(status, index_path);
+    return status;
+}
+
+static int run_compact(struct request *request, const struct argument *words, size_t count,
+                       struct error *error)
+{
+    (void)count;
+    struct private_key *key;
+    char *index_path = NULL;
+    if (request->keep == 0) {
+        return error_set(error, ERR_USAGE, "--keep N is needed: how many releases");
+    }
+    int status = read_sign_key(request->sign, &key, error);
+    if (status == 0) {
+        status = compact_archive(words[0].text, words[1].text, request->keep, key, stderr,
+                                 &index_path, error);
+    }
+    private_key_free(key);
+    print_load(status, index_path);
+    return status;
+}
+
+static int run_keygen(struct request *request, const struct argument *words, size_t count,
+                      struct error *error)
+{
+    (void)request;
+    (void)count;
+    return keygen(words[0].text, stdout, error);
+}
+
+/* ---- the commands ---- */
+
+#define GROUPS(...)                                                                                \
+    (const struct option_group *const[])                                                           \
+    {                                                                                              \
+        __VA_ARGS__, &option_about_group, NULL                                                     \
+    }
+
+static const char add_ending[] =
+    "A flag beats its variable, which stands behind it. SOURCE_DATE_EPOCH sets the time\n"
+    "of the release; the same tree then packs to the same bytes. @FILE stands for the\n"
+    "words of a file, one flag with its value on a line. Exit codes: 0 ok, 1 failed,\n"
+    "2 usage.\n";
+
+static const struct command commands[] = {
+    {.table =
+         {.program = "cairn-pack add",
+          .usage = "[OPTIONS] SITE_DIR ARCHIVE",
+          .about =
+              "Appends SITE_DIR to ARCHIVE (NAME.cairn, made if absent) as its next release,\n"
+              "points the link NAME.idx at its index, and prints the line that tells a server\n"
+              "to load it. On any failure nothing is published.\n",
+          .operands =
+              "The index is NAME.NNNNNN.idx, beside the archive. Content that the archive\n"
+              "holds already is not stored again; files that have not changed since the last\n"
+              "run are not read.\n",
+          .ending = add_ending,
+          .groups = GROUPS(&request_publish_group, &request_read_group, &request_site_group)},
+     .least_words = 1,
+     .most_words = 2,
+     .words = "a site directory and an archive are needed",
+     .run = run_add},
+    {.table = {.program = "cairn-pack check",
+               .usage = "[OPTIONS] SITE_DIR",
+               .about =
+                   "Prints every path that the site would answer, every rule, and what was left\n"
+                   "out, ignored or shadowed, with its line. Packs nothing. Exit code 1 if `add`\n"
+                   "would refuse.\n",
+               .operands = "It takes the flags of `add` too, and passes over those that publish.\n",
+               .ending = add_ending,
+               .groups = GROUPS(&request_read_group, &request_site_group, &request_ignored_group)},
+     .least_words = 1,
+     .most_words = 2,
+     .words = "a site directory is needed",
+     .run = run_check},
+    {.table = {.program = "cairn-pack list",
+               .usage = "[--json] INDEX|ARCHIVE",
+               .about =
+                   "Lists the paths of a release: kind, status, the lengths of its forms, entity\n"
+                   "tag, media type, policy. An archive stands for its newest release.\n",
+               .groups = GROUPS(&request_json_group)},
+     .least_words = 1,
+     .most_words = 1,
+     .words = "an index or an archive is needed, and nothing else",
+     .run = run_list},
+    {.table = {.program = "cairn-pack diff",
+               .usage = "[--json] OLD NEW",
+               .about =
+                   "Says which paths answer differently in NEW (an index, or an archive for its\n"
+                   "newest release).\n",
+               .groups = GROUPS(&request_json_group)},
+     .least_words = 2,
+     .most_words = 2,
+     .words = "two indexes or archives are needed, and nothing else",
+     .run = run_diff},
+    {.table = {.program = "cairn-pack verify",
+               .usage = "[--archive] [--trust PUBKEY]... INDEX|ARCHIVE",
+               .about =
+                   "Reads every byte that a release needs and checks it. Exit code 1 names the\n"
+                   "first fault.\n",
+               .groups = GROUPS(&request_verify_group)},
+     .least_words = 1,
+     .most_words = 1,
+     .words = "an index or an archive is needed, and nothing else",
+     .run = run_verify},
+    {.table =
+         {.program = "cairn-pack extract",
+          .usage = "INDEX|ARCHIVE DIRECTORY",
+          .about =
+              "Writes the files of a release below DIRECTORY, which must be empty or absent.\n",
+          .groups = (const struct option_group *const[]){&option_about_group, NULL}},
+     .least_words = 2,
+     .most_words = 2,
+     .words = "an index or an archive, and a directory are needed, and nothing else",
+     .run = run_extract},
+    {.table =
+         {.program = "cairn-pack rebuild",
+          .usage = "[--sign KEY] ARCHIVE",
+          .about =
+              "Makes lost or damaged indexes again from the archive, each the same to the\n"
+              "byte, so that signatures hold. Where records are damaged, what survives of the\n"
+              "newest release becomes the next one, which is signed with --sign.\n",
+          .groups = GROUPS(&request_rebuild_group)},
+     .least_words = 1,
+     .most_words = 1,
+     .words = "an archive is needed, and nothing else",
+     .run = run_rebuild},
+    {.table =
+         {.program = "cairn-pack compact",
+          .usage = "--keep N [--sign KEY] ARCHIVE NEW_ARCHIVE",
+          .about =
+              "Writes what the newest N releases need into a new archive, with their indexes.\n"
+              "The old one is only read: a server may go on with it, and then load the new\n"
+              "index. Signatures do not hold for the new one: --sign makes others.\n",
+          .groups = GROUPS(&request_compact_group)},
+     .least_words = 2,
+     .most_words = 2,
+     .words = "an archive and the name of a new one are needed, and nothing else",
+     .run = run_compact},
+    {.table =
+         {.program = "cairn-pack keygen",
+          .usage = "KEY",
+          .about =
+              "Makes a pair of Ed25519 keys: KEY, the private one, which signs releases\n"
+              "(mode 0600), and KEY.pub, the public one, for servers that shall serve nothing\n"
+              "else. Both are PEM, as openssl writes them. What is there already stays.\n",
+          .groups = (const struct option_group *const[]){&option_about_group, NULL}},
+     .least_words = 1,
+     .most_words = 1,
+     .words = "the name of a key is needed, and nothing else",
+     .run = run_keygen},
+};
 
 /* What was printed must have arrived: a full disk or a closed pipe is a failure. */
 static int flushed(const struct command *command)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "cairn-pack %s: standard output: %s\n", command->name, strerror(errno));
+        fprintf(stderr, "%s: standard output: %s\n", command->table.program, strerror(errno));
         return EXIT_FAILED;
     }
-    return EXIT_OK;
-}
-
-/* ---- add, check ---- */
-
-/* What `add` and `check` share. Options that decide about the index go to site_options_set(). */
-struct add_command {
-    struct add_options options;
-    struct site_options site;
-    bool as_json;
-    bool dry_run;
-    const char *push; /* a control socket; NULL: none */
-    const char *sign; /* a file with a private key; NULL: none */
-};
-
-enum {
-    OPTION_WAIT = 256,
-    OPTION_ALLOW_EMPTY,
-    OPTION_CHECKSUM,
-    OPTION_STRICT,
-    OPTION_DRY_RUN,
-    OPTION_JSON,
-    OPTION_DOTFILES,
-    OPTION_PUSH,
-    OPTION_SIGN,
-    OPTION_SITE, /* by its name */
-};
-
-static const struct option add_long_options[] = {
-    {"wait", no_argument, NULL, OPTION_WAIT},
-    {"allow-empty", no_argument, NULL, OPTION_ALLOW_EMPTY},
-    {"checksum", no_argument, NULL, OPTION_CHECKSUM},
-    {"strict", no_argument, NULL, OPTION_STRICT},
-    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"dotfiles", no_argument, NULL, OPTION_DOTFILES},
-    {"push", required_argument, NULL, OPTION_PUSH},
-    {"sign", required_argument, NULL, OPTION_SIGN},
-    {"jobs", required_argument, NULL, 'j'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {"urls", required_argument, NULL, OPTION_SITE},
-    {"dialect", required_argument, NULL, OPTION_SITE},
-    {"effort", required_argument, NULL, OPTION_SITE},
-    {"cache", required_argument, NULL, OPTION_SITE},
-    {"immutable", required_argument, NULL, OPTION_SITE},
-    {"revalidate", required_argument, NULL, OPTION_SITE},
-    {"type", required_argument, NULL, OPTION_SITE},
-    {"host", required_argument, NULL, OPTION_SITE},
-    {"spa", optional_argument, NULL, OPTION_SITE},
-    {"overlay", no_argument, NULL, OPTION_SITE},
-    {"sidecars", no_argument, NULL, OPTION_SITE},
-    {"digest", no_argument, NULL, OPTION_SITE},
-    {NULL, 0, NULL, 0},
-};
-
-static bool parse_number(const char *text, unsigned long least, unsigned long most,
-                         unsigned long *out_number)
-{
-    char *end;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
-    if (!is_number || number < least || number > most) {
-        return false;
-    }
-    *out_number = number;
-    return true;
-}
-
-static int set_add_option(struct add_command *add, int letter, const char *name,
-                          const struct command *command)
-{
-    unsigned long number;
-    struct error error = {""};
-    switch (letter) {
-    case OPTION_WAIT:
-        add->options.wait = true;
-        break;
-    case OPTION_ALLOW_EMPTY:
-        add->options.allow_empty = true;
-        break;
-    case OPTION_CHECKSUM:
-        add->options.read_all = true;
-        break;
-    case OPTION_STRICT:
-        add->options.strict = true;
-        break;
-    case OPTION_DRY_RUN:
-        add->dry_run = true;
-        break;
-    case OPTION_JSON:
-        add->as_json = true;
-        break;
-    case OPTION_DOTFILES:
-        add->options.walk.dotfiles = true;
-        break;
-    case OPTION_PUSH:
-        add->push = optarg;
-        break;
-    case OPTION_SIGN:
-        add->sign = optarg;
-        break;
-    case 'q':
-        add->options.quiet = true;
-        break;
-    case 'j':
-        if (!parse_number(optarg, 1, 256, &number)) {
-            return usage_error(command, "--jobs: not a number from 1 to 256");
-        }
-        add->options.thread_count = (unsigned)number;
-        break;
-    case OPTION_SITE:
-        if (site_options_set(&add->site, name, optarg, &error) != 0) {
-            return usage_error(command, error.text);
-        }
-        break;
-    default:
-        return usage_error(command, "see above");
-    }
-    return EXIT_OK;
-}
-
-static int parse_add(int argc, char **argv, const struct command *command, struct add_command *add,
-                     bool *out_done)
-{
-    int letter;
-    int index = 0;
-    *out_done = true;
-    while ((letter = getopt_long(argc, argv, "j:qh", add_long_options, &index)) != -1) {
-        if (letter == 'h') {
-            print_command_help(command);
-            return EXIT_OK;
-        }
-        int status = set_add_option(add, letter, add_long_options[index].name, command);
-        if (status != EXIT_OK) {
-            return status;
-        }
-    }
-    *out_done = false;
     return EXIT_OK;
 }
 
@@ -210,352 +315,93 @@ static int finish(const struct command *command, int status, const struct error 
         return flushed(command);
     }
     (void)fflush(stdout); /* what was found out before it failed */
-    return status == ERR_USAGE ? usage_error(command, error->text) : failed(command, error);
+    if (status == ERR_USAGE) {
+        return usage_error(command, error->text);
+    }
+    fprintf(stderr, "%s: %s\n", command->table.program, error->text);
+    return EXIT_FAILED;
 }
 
-/* The key of --sign; NULL without it. */
-static int read_sign_key(const char *path, struct private_key **out_key, struct error *error)
+static void print_version(void)
 {
-    *out_key = NULL;
-    return path == NULL ? 0 : private_key_read(path, out_key, error);
+    printf("cairn-pack %s\n", CAIRN_VERSION);
 }
 
-static int pack(struct add_command *add, const struct command *command)
+static void print_about(const struct command *command, const struct settings *settings)
 {
+    if (settings->about->about == OPTION_HELP) {
+        options_print_help(&command->table, settings->about_value != NULL, stdout);
+    } else if (settings->about->about == OPTION_VERSION) {
+        print_version();
+    } else {
+        options_print_head(stdout);
+        options_print_rows(&command->table, stdout);
+    }
+}
+
+static int follow(const struct command *command, const struct settings *settings)
+{
+    struct request request;
     struct error error = {""};
-    struct add_result result = {0};
-    struct private_key *key;
-    int status = read_sign_key(add->sign, &key, &error);
-    if (status == 0) {
-        add->options.sign_key = key;
-        status = add_release(&add->options, &result, &error);
+    size_t count = settings->operand_count;
+    int result = EXIT_USAGE;
+    request_init(&request);
+    if (count < command->least_words || count > command->most_words) {
+        usage_error(command, command->words);
+    } else if (settings_apply(settings, command->table.program, &request) == 0) {
+        int status = command->run(&request, settings->operands, count, &error);
+        result = finish(command, status, &error);
     }
-    private_key_free(key);
-    if (status == 0 && add->as_json) {
-        add_result_print_json(&result, stdout);
-    } else if (status == 0) {
-        printf("load index %s\n", result.index_path);
-    }
-    if (status == 0 && add->push != NULL) {
-        (void)fflush(stdout);
-        status = push_release(add->push, result.index_path, add->options.quiet, stderr, &error);
-    }
-    add_result_fini(&result);
-    return finish(command, status, &error);
+    request_fini(&request);
+    return result;
 }
 
-static int show(struct add_command *add, const struct command *command)
+static int run(const struct command *command, int count, char **words)
 {
+    struct settings settings;
     struct error error = {""};
-    int status = check_site(&add->options, add->as_json, stdout, &error);
-    return finish(command, status, &error);
-}
-
-static int run_add_or_check(int argc, char **argv, const struct command *command, bool is_check)
-{
-    struct add_command add = {.options = {.messages = stderr}};
-    site_options_init(&add.site);
-    add.options.site = &add.site;
-    bool done;
-    int status = parse_add(argc, argv, command, &add, &done);
-    if (!done) {
-        int count = argc - optind;
-        is_check |= add.dry_run;
-        if (count < 1 || count > 2 || (!is_check && count != 2)) {
-            status = usage_error(command, is_check ? "a site directory is needed"
-                                                   : "a site directory and an archive are needed");
-        } else {
-            add.options.site_directory = argv[optind];
-            add.options.archive_path = count == 2 ? argv[optind + 1] : NULL;
-            status = is_check ? show(&add, command) : pack(&add, command);
-        }
+    int result = EXIT_OK;
+    if (settings_read(&settings, &command->table, count, words, &error) != 0) {
+        result = usage_error(command, error.text);
+    } else if (settings.about != NULL) {
+        print_about(command, &settings);
+    } else {
+        result = follow(command, &settings);
     }
-    site_options_fini(&add.site);
-    return status;
+    settings_fini(&settings);
+    return result;
 }
 
-static int run_add(int argc, char **argv, const struct command *command)
+static void print_help(bool is_full)
 {
-    return run_add_or_check(argc, argv, command, false);
-}
-
-static int run_check(int argc, char **argv, const struct command *command)
-{
-    return run_add_or_check(argc, argv, command, true);
-}
-
-/* ---- the rest: paths and few options ---- */
-
-struct simple_options {
-    bool as_json;
-    bool archive; /* verify: all of it */
-    unsigned long keep;
-    const char *sign; /* a file with a private key; NULL: none */
-    struct trust trust;
-};
-
-/* Returns EXIT_OK to go on with argv[optind]; *out_done: not to. */
-static int parse_simple(int argc, char **argv, const struct command *command,
-                        const struct option *long_options, int count,
-                        struct simple_options *options, bool *out_done)
-{
-    int letter;
-    struct error error = {""};
-    *out_done = true;
-    while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        switch (letter) {
-        case 'h':
-            print_command_help(command);
-            return EXIT_OK;
-        case 'J':
-            options->as_json = true;
-            break;
-        case 'a':
-            options->archive = true;
-            break;
-        case 's':
-            options->sign = optarg;
-            break;
-        case 't':
-            if (trust_add(&options->trust, optarg, &error) != 0) {
-                return failed(command, &error);
-            }
-            break;
-        case 'k':
-            if (!parse_number(optarg, 1, ULONG_MAX, &options->keep)) {
-                return usage_error(command, "--keep: not a number from 1");
-            }
-            break;
-        default:
-            return usage_error(command, "see above");
-        }
-    }
-    if (argc - optind != count) {
-        return usage_error(command, "wrong number of arguments");
-    }
-    *out_done = false;
-    return EXIT_OK;
-}
-
-#define HELP_OPTION                                                                                \
-    {"help", no_argument, NULL, 'h'},                                                              \
-    {                                                                                              \
-        NULL, 0, NULL, 0                                                                           \
-    }
-
-static int run_list(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {{"json", no_argument, NULL, 'J'}, HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
-    return done ? status
-                : finish(command, list_release(argv[optind], chosen.as_json, stdout, &error),
-                         &error);
-}
-
-static int run_diff(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {{"json", no_argument, NULL, 'J'}, HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
-    return done ? status
-                : finish(
-                      command,
-                      diff_releases(argv[optind], argv[optind + 1], chosen.as_json, stdout, &error),
-                      &error);
-}
-
-static int run_verify(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {
-        {"archive", no_argument, NULL, 'a'}, {"trust", required_argument, NULL, 't'}, HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
-    if (!done) {
-        status = chosen.archive ? verify_archive(argv[optind], &chosen.trust, stdout, &error)
-                                : verify_release(argv[optind], &chosen.trust, stdout, &error);
-        status = finish(command, status, &error);
-    }
-    trust_fini(&chosen.trust);
-    return status;
-}
-
-static int run_extract(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
-    return done ? status
-                : finish(command, extract_release(argv[optind], argv[optind + 1], stdout, &error),
-                         &error);
-}
-
-/* Both print the line that loads what they made. */
-static int print_load(const struct command *command, int status, char *index_path,
-                      const struct error *error)
-{
-    if (status == 0) {
-        printf("load index %s\n", index_path);
-        free(index_path);
-    }
-    return finish(command, status, error);
-}
-
-static int run_rebuild(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {{"sign", required_argument, NULL, 's'}, HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    struct private_key *key;
-    char *index_path = NULL;
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
-    if (done) {
-        return status;
-    }
-    status = read_sign_key(chosen.sign, &key, &error);
-    if (status == 0) {
-        status = rebuild_indexes(argv[optind], key, stderr, &index_path, &error);
-    }
-    private_key_free(key);
-    return print_load(command, status, index_path, &error);
-}
-
-static int run_compact(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {{"keep", required_argument, NULL, 'k'},
-                                            {"sign", required_argument, NULL, 's'},
-                                            HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    struct private_key *key;
-    char *index_path = NULL;
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 2, &chosen, &done);
-    if (done) {
-        return status;
-    }
-    if (chosen.keep == 0) {
-        return usage_error(command, "--keep N is needed: how many releases");
-    }
-    status = read_sign_key(chosen.sign, &key, &error);
-    if (status == 0) {
-        status = compact_archive(argv[optind], argv[optind + 1], chosen.keep, key, stderr,
-                                 &index_path, &error);
-    }
-    private_key_free(key);
-    return print_load(command, status, index_path, &error);
-}
-
-static int run_keygen(int argc, char **argv, const struct command *command)
-{
-    static const struct option options[] = {HELP_OPTION};
-    struct simple_options chosen = {0};
-    struct error error = {""};
-    bool done;
-    int status = parse_simple(argc, argv, command, options, 1, &chosen, &done);
-    return done ? status : finish(command, keygen(argv[optind], stdout, &error), &error);
-}
-
-static const char site_options_help[] =
-    "How the site is compiled:\n"
-    "  --urls auto|drop-html|slash|exact  which spellings of a page answer (auto: /a and\n"
-    "                         /a.html do; drop-html: /a.html leads to /a; slash: both lead to\n"
-    "                         /a/; exact: only the names of files)\n"
-    "  --spa[=FILE]           navigations to missing paths get FILE (index.html), assets never\n"
-    "  --dialect netlify|cloudflare       whose _headers and _redirects these are (netlify)\n"
-    "  --host NAME            the host that rules of _headers for a host are compared with\n"
-    "  --effort none|fast|default|max     what is spent on gzip, br and zstd forms\n"
-    "  --sidecars             a.js.gz, .br and .zst are the coded forms of a.js\n"
-    "  --digest               Repr-Digest on every file\n"
-    "  --cache KIND=VALUE     Cache-Control of html, fingerprinted or other files\n"
-    "  --immutable PATTERN    names that tell their content, besides those found out\n"
-    "  --revalidate PATTERN   names that do not, whatever they look like\n"
-    "  --type EXTENSION=TYPE  media type of files with this extension\n"
-    "  --dotfiles             take names that start with a dot, too\n"
-    "  --strict               lines of rule files that are not understood are errors\n";
-
-static const struct command commands[] = {
-    {"add", "[OPTIONS] SITE_DIR ARCHIVE",
-     "Appends SITE_DIR to ARCHIVE (NAME.cairn, made if absent) as its next release, writes the\n"
-     "index NAME.NNNNNN.idx beside it, points the link NAME.idx there, and prints the line that\n"
-     "tells a server to load it. Content that the archive holds already is not stored again; "
-     "files\n"
-     "that have not changed since the last run are not read. On any failure nothing is "
-     "published.\n\n"
-     "  --overlay      the index holds only what differs from the release before\n"
-     "  --checksum     read every file, even if size, times and inode are as they were\n"
-     "  --dry-run      pack nothing; print what `check` prints\n"
-     "  --wait         wait while another cairn-pack adds to the same archive\n"
-     "  --allow-empty  publish a site without a single file\n"
-     "  -j, --jobs N   threads (one for each processor)\n"
-     "  --push SOCKET  have the server at this control socket load it, and fail if it does not\n"
-     "  --sign KEY     sign the release with this private key (keygen), for servers that --trust\n"
-     "                 its public half\n"
-     "  --json         print the result as JSON instead of the line\n"
-     "  -q, --quiet    no progress, notes and summary on standard error\n",
-     site_options_help, run_add},
-    {"check", "[OPTIONS] SITE_DIR",
-     "Prints every path that the site would answer, every rule, and what was left out, ignored or\n"
-     "shadowed, with its line. Packs nothing. Exit code 1 if `add` would refuse.\n\n"
-     "  --json         as JSON\n",
-     site_options_help, run_check},
-    {"list", "[--json] INDEX|ARCHIVE",
-     "Lists the paths of a release: kind, status, the lengths of its forms, entity tag, media "
-     "type,\n"
-     "policy. An archive stands for its newest release.",
-     NULL, run_list},
-    {"diff", "[--json] OLD NEW",
-     "Says which paths answer differently in NEW (an index, or an archive for its newest release).",
-     NULL, run_diff},
-    {"verify", "[--archive] [--trust PUBKEY]... INDEX|ARCHIVE",
-     "Reads every byte that a release needs and checks it. Exit code 1 names the first fault.\n\n"
-     "  --archive       every record of every release of the archive, for which no index is "
-     "needed\n"
-     "  --trust PUBKEY  the release, with --archive each of them, has to be signed by this key;\n"
-     "                  repeatable: by any of them\n",
-     NULL, run_verify},
-    {"extract", "INDEX|ARCHIVE DIRECTORY",
-     "Writes the files of a release below DIRECTORY, which must be empty or absent.", NULL,
-     run_extract},
-    {"rebuild", "[--sign KEY] ARCHIVE",
-     "Makes lost or damaged indexes again from the archive, each the same to the byte, so that\n"
-     "signatures hold. Where records are damaged, what survives of the newest release becomes the\n"
-     "next one, which is signed with --sign.\n",
-     NULL, run_rebuild},
-    {"compact", "--keep N [--sign KEY] ARCHIVE NEW_ARCHIVE",
-     "Writes what the newest N releases need into a new archive, with their indexes. The old one "
-     "is\n"
-     "only read: a server may go on with it, and then load the new index. Signatures do not hold\n"
-     "for the new one: --sign makes others.\n",
-     NULL, run_compact},
-    {"keygen", "KEY",
-     "Makes a pair of Ed25519 keys: KEY, the private one, which signs releases (mode 0600), and\n"
-     "KEY.pub, the public one, for servers that shall serve nothing else. Both are PEM, as "
-     "openssl\n"
-     "writes them. What is there already stays.\n",
-     NULL, run_keygen},
-};
-
-static void print_usage(FILE *file)
-{
-    fputs("usage: cairn-pack COMMAND [OPTIONS] ARGUMENTS\n\n"
-          "Packs a site directory into an append-only archive and an index.\n\n",
-          file);
+    puts("usage: cairn-pack COMMAND [OPTIONS] ARGUMENTS\n\n"
+         "Packs a site directory into an append-only archive and an index.\n");
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        fprintf(file, "  %-8s %s\n", commands[i].name, commands[i].arguments);
+        printf("  %-8s %s\n", name_of(&commands[i]), commands[i].table.usage);
     }
-    fputs("\ncairn-pack COMMAND --help says more; --version prints the version.\n"
-          "Exit codes: 0 ok, 1 failed, 2 usage.\n",
-          file);
+    puts("\ncairn-pack COMMAND --help says more; --help all says all of it; --version prints the\n"
+         "version. Exit codes: 0 ok, 1 failed, 2 usage.");
+    for (size_t i = 0; i < ARRAY_COUNT(commands) && is_full; i++) {
+        puts("");
+        options_print_help(&commands[i].table, true, stdout);
+    }
+}
+
+static int refuse_command(const char *name)
+{
+    struct nearest nearest = nearest_to(slice_of_string(name));
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        nearest_offer(&nearest, slice_of_string(name_of(&commands[i])));
+    }
+    if (*name == '\0') {
+        fputs("cairn-pack: which command? cairn-pack --help lists them\n", stderr);
+    } else if (nearest.found.count == 0) {
+        fprintf(stderr, "cairn-pack: there is no command \"%s\" (--help lists them)\n", name);
+    } else {
+        fprintf(stderr, "cairn-pack: there is no command \"%s\"; did you mean %.*s?\n", name,
+                (int)nearest.found.count, nearest.found.bytes);
+    }
+    return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -565,21 +411,24 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* so is a file size limit */
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_usage(stdout);
+        print_help(argc > 2 && strcmp(argv[2], "all") == 0);
         return EXIT_OK;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        printf("cairn-pack %s\n", CAIRN_VERSION);
+        print_version();
+        return EXIT_OK;
+    }
+    if (strcmp(name, "--options") == 0) {
+        options_print_head(stdout);
+        for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+            options_print_rows(&commands[i].table, stdout);
+        }
         return EXIT_OK;
     }
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        if (strcmp(name, commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1, &commands[i]);
+        if (strcmp(name, name_of(&commands[i])) == 0) {
+            return run(&commands[i], argc - 2, argv + 2);
         }
     }
-    if (*name != '\0') {
-        fprintf(stderr, "cairn-pack: there is no command \"%s\"\n", name);
-    }
-    print_usage(stderr);
-    return EXIT_USAGE;
+    return refuse_command(name);
 }

@@ -2,6 +2,7 @@
 #ifndef CAIRN_SERVER_CONFIG_H
 #define CAIRN_SERVER_CONFIG_H
 
+#include "common/options.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "server/loader.h"
@@ -23,12 +24,11 @@ struct config {
     size_t control_count;
     size_t worker_count;
     size_t disk_reader_count;
-    bool has_disk_readers;        /* somebody said how many */
     bool is_deferring;            /* connections are taken when they have sent something */
     bool is_preloading;           /* archives are read before they are served */
     size_t retain;                /* releases kept of a site */
     uint64_t retain_for_s;        /* how long, after another one came on top; 0: for good */
-    struct load_request *indexes; /* to load at the start; words of argv */
+    struct load_request *indexes; /* to load at the start; words of the settings */
     size_t index_count;
     struct limits limits;
     struct address_list proxy_from;
@@ -39,11 +39,10 @@ struct config {
     char *added_fields;     /* complete lines; NULL: none */
     bool is_secure;         /* the preset of them is wanted */
     enum sandbox_mode sandbox;
-    bool has_sandbox;      /* somebody said which */
     const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
     size_t archive_count;
-    const char *user; /* USER[:GROUP] to become; NULL: nobody else */
-    char *owned[4];   /* copies of environment values that others point into */
+    const char *user;         /* USER[:GROUP] to become; NULL: nobody else */
+    struct settings settings; /* whose strings the others point into */
 };
 
 enum config_result {

@@ -1,10 +1,10 @@
 /* cairn-ctl: sends control commands to a server's Unix socket and prints the replies. */
 #include "common/control_client.h"
 #include "common/mem.h"
+#include "common/options.h"
 #include "common/standard_streams.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,24 +13,6 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-static const char usage[] = "usage: cairn-ctl [--socket PATH] [--timeout SECONDS] [COMMAND...]\n";
-static const char help[] =
-    "\n"
-    "Sends a control command to the server that listens on the Unix socket PATH and prints its\n"
-    "reply. Without a COMMAND it sends the lines of standard input, one after the other:\n"
-    "\n"
-    "    cairn-pack add public/ site.cairn | cairn-ctl --socket run/cairn.sock\n"
-    "\n"
-    "A relative path behind `load index` is made absolute, since the server's folder is another.\n"
-    "cairn-ctl help lists the commands.\n"
-    "\n"
-    "  -s, --socket PATH  the server's control socket (CAIRN_CONTROL)\n"
-    "  -t, --timeout SECONDS  how long to wait for each reply (for ever)\n"
-    "  -h, --help         this text\n"
-    "  -V, --version      the version\n"
-    "\n"
-    "Exit codes: 0 every reply was ok, 1 one was an error or there was none, 2 usage.\n";
 
 static int failed(const char *what)
 {
@@ -56,13 +38,14 @@ static int send_line(struct control_client *client, const char *line, bool *out_
 
 /* The words, with a space between them; a relative path of `load index` with this folder before.
  * NULL if that cannot be told. */
-static char *join(int count, char **words)
+static char *join(const struct argument *words, size_t count)
 {
-    bool is_load = count >= 3 && strcmp(words[0], "load") == 0 && strcmp(words[1], "index") == 0;
+    bool is_load =
+        count >= 3 && strcmp(words[0].text, "load") == 0 && strcmp(words[1].text, "index") == 0;
     char *line = mem_string("", 0);
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         char *folder = NULL;
-        if (is_load && i == 2 && words[i][0] != '/' && words[i][0] != '"') {
+        if (is_load && i == 2 && words[i].text[0] != '/' && words[i].text[0] != '"') {
             folder = getcwd(NULL, 0);
             if (folder == NULL) {
                 free(line);
@@ -71,7 +54,7 @@ static char *join(int count, char **words)
         }
         char *longer =
             mem_format("%s%s%s%s%s", line, i == 0 ? "" : " ", folder == NULL ? "" : folder,
-                       folder == NULL ? "" : "/", words[i]);
+                       folder == NULL ? "" : "/", words[i].text);
         free(folder);
         free(line);
         line = longer;
@@ -105,18 +88,23 @@ static int send_input(struct control_client *client)
     return result;
 }
 
-static int run(const char *path, int64_t timeout_ms, int count, char **words)
+struct request {
+    const char *socket;
+    int64_t timeout_ms;
+};
+
+static int run(const struct request *request, const struct settings *settings)
 {
     struct control_client *client;
     struct error error = {""};
-    if (control_client_open(path, timeout_ms, &client, &error) != 0) {
+    if (control_client_open(request->socket, request->timeout_ms, &client, &error) != 0) {
         fprintf(stderr, "cairn-ctl: %s\n", error.text);
         return EXIT_FAILED;
     }
     int result;
-    if (count > 0) {
+    if (settings->operand_count > 0) {
         bool ignored;
-        char *line = join(count, words);
+        char *line = join(settings->operands, settings->operand_count);
         result = line == NULL ? failed("this folder's name") : send_line(client, line, &ignored);
         free(line);
     } else {
@@ -127,54 +115,104 @@ static int run(const char *path, int64_t timeout_ms, int count, char **words)
 }
 
 /* Seconds, with a fraction or without; 0: for ever. */
-static bool parse_seconds(const char *text, int64_t *out_ms)
+static int set_timeout(const struct setting *setting, void *subject, struct error *error)
 {
+    struct request *request = subject;
+    const char *text = setting->value;
     char *end;
     double seconds = strtod(text, &end);
     bool is_number = ((*text >= '0' && *text <= '9') || *text == '.') && *end == '\0' &&
                      seconds >= 0 && seconds <= 1e6;
-    *out_ms = is_number ? (int64_t)(seconds * 1000) : 0;
-    return is_number;
+    if (!is_number) {
+        return error_set(error, ERR_USAGE, "--timeout: not a number of seconds: %s", text);
+    }
+    request->timeout_ms = (int64_t)(seconds * 1000);
+    return 0;
+}
+
+static const struct option server_options[] = {
+    {.name = "socket",
+     .letter = 's',
+     .argument = "PATH",
+     .variable = "CAIRN_CONTROL",
+     .is_common = true,
+     .help = "the server's control socket",
+     .apply = option_set_text,
+     .offset = offsetof(struct request, socket)},
+    {.name = "timeout",
+     .letter = 't',
+     .argument = "SECONDS",
+     .variable = "CAIRN_TIMEOUT",
+     .is_common = true,
+     .initial = "for ever",
+     .help = "how long to wait for each reply",
+     .apply = set_timeout},
+};
+
+static const struct option_group server_group = {"The server", server_options,
+                                                 ARRAY_COUNT(server_options), false};
+
+static const struct option_table table = {
+    .program = "cairn-ctl",
+    .usage = "[OPTIONS] [COMMAND...]",
+    .about = "Sends a control command to the server that listens on a Unix socket and prints\n"
+             "its reply. Without a COMMAND it sends the lines of standard input, one by one:\n"
+             "\n"
+             "    cairn-pack add public/ site.cairn | cairn-ctl --socket run/cairn.sock\n"
+             "\n"
+             "A relative path behind `load index` is made absolute, since the server's folder\n"
+             "is another. `cairn-ctl help` lists the commands.\n",
+    .ending = "A flag beats its variable, which stands behind it. @FILE stands for the words of\n"
+              "a file, one flag on a line. Exit codes: 0 every reply was ok, 1 one was an error\n"
+              "or there was none, 2 usage.\n",
+    .stops_at_operand = true,
+    .groups = (const struct option_group *const[]){&server_group, &option_about_group, NULL},
+};
+
+static void print_about(const struct settings *settings)
+{
+    if (settings->about->about == OPTION_HELP) {
+        options_print_help(&table, settings->about_value != NULL, stdout);
+    } else if (settings->about->about == OPTION_VERSION) {
+        printf("cairn-ctl %s\n", CAIRN_VERSION);
+    } else {
+        options_print_head(stdout);
+        options_print_rows(&table, stdout);
+    }
+}
+
+static int usage_error(const char *problem)
+{
+    fprintf(stderr, "cairn-ctl: %s\n", problem);
+    return EXIT_USAGE;
+}
+
+static int follow(const struct settings *settings)
+{
+    struct request request = {NULL, 0};
+    if (settings_apply(settings, "cairn-ctl", &request) > 0) {
+        return EXIT_USAGE;
+    }
+    if (request.socket == NULL) {
+        return usage_error("which socket? --socket PATH, or CAIRN_CONTROL");
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return run(&request, settings);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"socket", required_argument, NULL, 's'},
-                                                 {"timeout", required_argument, NULL, 't'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {"version", no_argument, NULL, 'V'},
-                                                 {NULL, 0, NULL, 0}};
+    struct settings settings;
+    struct error error = {""};
+    int result = EXIT_OK;
     standard_streams_reserve();
-    const char *path = getenv("CAIRN_CONTROL");
-    int64_t timeout_ms = 0;
-    int letter;
-    while ((letter = getopt_long(argc, argv, "+s:t:hV", long_options, NULL)) != -1) {
-        switch (letter) {
-        case 's':
-            path = optarg;
-            break;
-        case 't':
-            if (!parse_seconds(optarg, &timeout_ms)) {
-                fprintf(stderr, "cairn-ctl: --timeout: not a number of seconds: %s\n%s", optarg,
-                        usage);
-                return EXIT_USAGE;
-            }
-            break;
-        case 'h':
-            printf("%s%s", usage, help);
-            return EXIT_OK;
-        case 'V':
-            printf("cairn-ctl %s\n", CAIRN_VERSION);
-            return EXIT_OK;
-        default:
-            fputs(usage, stderr);
-            return EXIT_USAGE;
-        }
+    if (settings_read(&settings, &table, argc - 1, argv + 1, &error) != 0) {
+        result = usage_error(error.text);
+    } else if (settings.about != NULL) {
+        print_about(&settings);
+    } else {
+        result = follow(&settings);
     }
-    if (path == NULL || *path == '\0') {
-        fprintf(stderr, "cairn-ctl: which socket? --socket PATH, or CAIRN_CONTROL\n%s", usage);
-        return EXIT_USAGE;
-    }
-    signal(SIGPIPE, SIG_IGN);
-    return run(path, timeout_ms, argc - optind, argv + optind);
+    settings_fini(&settings);
+    return result;
 }

@@ -6,7 +6,7 @@ prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 cmake --install "$1" --prefix "$prefix" >/dev/null
 for program in cairn-pack cairn-serve cairn-ctl; do
-    said=$("$prefix/bin/$program" --version)
+    said=$("$prefix/bin/$program" --version | sed q)
     [ "$said" = "$program $2" ] || { echo "install: $program said '$said'"; exit 1; }
     "$prefix/bin/$program" --help | grep '^usage: ' >/dev/null
 done

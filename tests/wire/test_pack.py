@@ -424,14 +424,15 @@ class TestRefusedPlaces(Pack):
             with self.subTest(arguments):
                 done = cairn.run("cairn-pack", *arguments, expect=2)
                 self.assertEqual(done.out, "")
-                self.assertIn("usage:", done.err)
+                self.assertTrue(done.err.startswith("cairn-pack"), done.err)
+                self.assertEqual(done.err.count("\n"), 1, done.err)
         self.assertEqual(cairn.site_files(self.tree).keys(), SITE.keys())
 
     def test_help_and_version(self):
         self.assertIn("usage:", cairn.run("cairn-pack", "--help").out)
         for command in ("add", "list", "verify", "extract"):
             self.assertIn("usage:", cairn.run("cairn-pack", command, "--help").out)
-        self.assertRegex(cairn.run("cairn-pack", "--version").out, r"^cairn-pack \d+\.\d+\.\d+\n$")
+        self.assertRegex(cairn.run("cairn-pack", "--version").out, r"^cairn-pack \d+\.\d+\.\d+\n")
 
     def test_standard_output_that_takes_nothing(self):
         self.write(SITE)
