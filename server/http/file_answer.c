@@ -53,6 +53,7 @@ bool file_set_body(struct response *response, struct site *site,
     __builtin_prefetch(body); /* the system copies it once the head is written */
     __builtin_prefetch(body + 64);
     response->site = site;
+    response->codec = (enum codec)representation->codec;
     response->body = body;
     response->body_offset = representation->payload_offset;
     response->body_bytes = representation->stored_bytes;

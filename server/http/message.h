@@ -93,6 +93,10 @@ struct response {
     struct slice location_prefix;
     struct slice query;
     struct slice text; /* a short body that is no file's */
+    /* where the answer comes from; borrowed for the turn: */
+    const struct site_stack *stack; /* NULL: no site was asked */
+    const struct site *origin;      /* whose release decided; NULL: without a stack */
+    enum codec codec; /* of the representation that is sent, or that a 304 stands for */
     /* a stored body: */
     struct site *site; /* borrowed for the turn; NULL: none */
     const uint8_t *body;

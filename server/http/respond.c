@@ -44,6 +44,14 @@ static void respond_redirect(const struct responding *responding, const struct s
                  (match->entry->flags & ENTRY_KEEP_QUERY) != 0, index_head(index, target->head));
 }
 
+/* Whose release decides, from here on. Without any that has something to say, the newest. */
+static void set_origin(const struct responding *responding, const struct site_match *match)
+{
+    if (match->site != NULL) {
+        responding->response->origin = match->site;
+    }
+}
+
 /* A page that says what is not there, without validators: it is nobody's representation, and a
  * cache that kept it would keep it for a path that may exist tomorrow (RFC 9110 §15.5.5). */
 static void respond_missing(const struct responding *responding, struct site *site,
@@ -103,6 +111,7 @@ static void respond_options(const struct responding *responding, const struct si
 static void respond_entry(const struct responding *responding, const struct site_match *match)
 {
     const struct index_entry *entry = match->entry;
+    set_origin(responding, match);
     if (entry == NULL) {
         respond_missing(responding, match->site, match->not_found_page, match->missing_status);
     } else if (entry->kind != ENTRY_REDIRECT && entry->status != 200) {
@@ -151,6 +160,7 @@ static void respond_route(const struct responding *responding, const struct rout
         respond_entry(responding, &match);
         return;
     }
+    set_origin(responding, &match);
     const struct index_entry *page = match.entry;
     if (page == NULL || page->kind != ENTRY_FILE) {
         page = match.not_found_page;
@@ -240,6 +250,8 @@ static void respond_target(struct responding *responding)
             return;
         }
     }
+    responding->response->stack = responding->stack;
+    responding->response->origin = responding->stack->sites[0];
     if (site_stack_is_damaged(responding->stack)) {
         text_answer(503, responding->response);
         return;

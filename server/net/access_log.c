@@ -116,20 +116,20 @@ static void format_time(int64_t seconds, char out[27])
     snprintf(out, 27, "%.2s/%.3s/%.4s:%.8s +0000", date + 5, date + 8, date + 12, date + 17);
 }
 
-void access_log_add(struct access_log *log, const struct access_entry *entry)
+void access_log_add(struct access_log *log, const struct exchange *exchange)
 {
     char line[LINE_BYTES_MAX];
     char client[IP_ADDRESS_TEXT_BYTES];
     char time[27];
-    ip_address_format(entry->client, client);
-    format_time(entry->time_s, time);
+    ip_address_format(&exchange->client, client);
+    format_time(exchange->begun_ns / 1000000000, time);
     size_t count = (size_t)snprintf(line, sizeof line, "%s - - [%s] ", client, time);
-    count += put_quoted(line + count, entry->line);
-    count += (size_t)snprintf(line + count, sizeof line - count, " %u %" PRIu64 " ", entry->status,
-                              entry->body_bytes);
-    count += put_quoted(line + count, field_named(entry->request, SLICE("Referer")));
+    count += put_quoted(line + count, exchange->line);
+    count += (size_t)snprintf(line + count, sizeof line - count, " %u %" PRIu64 " ",
+                              exchange->status, exchange->body_bytes);
+    count += put_quoted(line + count, field_named(exchange->request, SLICE("Referer")));
     line[count++] = ' ';
-    count += put_quoted(line + count, field_named(entry->request, SLICE("User-Agent")));
+    count += put_quoted(line + count, field_named(exchange->request, SLICE("User-Agent")));
     line[count++] = '\n';
     if (count > ACCESS_LOG_BYTES - log->count) {
         access_log_flush(log);

@@ -1,13 +1,13 @@
-/* The access log: a line for each answer, in the Combined Log Format that Apache's httpd made
- * common. One per worker, its thread alone; lines are gathered and written at the end of a loop
- * turn. A reader that stopped, or a full disk, loses lines, which are counted, and never holds up a
- * request.
+/* The access log: a line for each answer that has ended, in the Combined Log Format that Apache's
+ * httpd made common. One per worker, its thread alone; lines are gathered and written at the end of
+ * a loop turn. A reader that stopped, or a full disk, loses lines, which are counted, and never
+ * holds up a request.
  */
 #ifndef CAIRN_NET_ACCESS_LOG_H
 #define CAIRN_NET_ACCESS_LOG_H
 
-#include "http/address.h"
-#include "http/message.h"
+#include "common/error.h"
+#include "net/exchange.h"
 
 #include <stdatomic.h>
 
@@ -32,17 +32,7 @@ static inline bool access_log_is_on(const struct access_log *log)
     return log->fd >= 0;
 }
 
-/* One answer. */
-struct access_entry {
-    const struct ip_address *client;
-    int64_t time_s;                /* Unix time */
-    const struct request *request; /* NULL: it could not be understood */
-    struct slice line;             /* the request line as it came; may be cut, or empty */
-    unsigned status;
-    uint64_t body_bytes; /* as announced */
-};
-
-void access_log_add(struct access_log *log, const struct access_entry *entry);
+void access_log_add(struct access_log *log, const struct exchange *exchange);
 
 /* Writes what the descriptor takes. */
 void access_log_flush(struct access_log *log);

@@ -48,6 +48,11 @@ static uint64_t announced_bytes(const struct response *response)
     return response->site != NULL ? response->body_bytes : response->text.count;
 }
 
+static bool has_representation(const struct response *response)
+{
+    return response->site != NULL || response->status == 304;
+}
+
 bool batch_add(struct batch *batch, const struct response *response,
                const struct head_common *common, size_t input_bytes)
 {
@@ -69,6 +74,9 @@ bool batch_add(struct batch *batch, const struct response *response,
         .text_at = batch->text_bytes,
         .text_bytes = text_bytes,
         .announced_bytes = body_bytes,
+        .stack = response->stack,
+        .origin = response->origin,
+        .codec = has_representation(response) ? response->codec : CODEC_COUNT,
         .status = response->status,
         .keep_alive = response->keep_alive,
     };

@@ -22,7 +22,10 @@ struct batch_response {
     uint64_t body_offset;
     uint64_t file_bytes;      /* to be sent by sendfile behind it: only the last response has any */
     struct conn_parts *parts; /* the same, of several parts; the batch's, NULL: none */
-    uint64_t announced_bytes; /* of the body, for the log */
+    uint64_t announced_bytes; /* of the body */
+    const struct site_stack *stack; /* of the response, as are these */
+    const struct site *origin;
+    enum codec codec; /* CODEC_COUNT: there is no representation */
     unsigned status;
     bool keep_alive;
 };

@@ -159,12 +159,30 @@ struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *
     return conn;
 }
 
+uint64_t conn_unsent_bytes(const struct conn *conn)
+{
+    uint64_t bytes = conn->body_bytes;
+    if (conn->head != NULL) {
+        bytes += conn->head->end - conn->head->start;
+    }
+    const struct conn_parts *parts = conn->parts;
+    const struct byte_ranges *ranges = parts == NULL ? NULL : &parts->multipart.ranges;
+    for (size_t i = ranges == NULL ? 0 : parts->next; ranges != NULL && i <= ranges->count; i++) {
+        bytes += multipart_text(&parts->multipart, i, NULL, 0);
+        bytes += i < ranges->count ? ranges->at[i].bytes : 0;
+    }
+    return bytes;
+}
+
 void conn_close(struct conn_pool *pool, struct conn *conn)
 {
     conn_set_state(pool, conn, CONN_CLOSED);
     close(conn->fd);
     conn->fd = -1;
     admission_leave(pool->admission, &conn->address);
+    if (conn->record != NULL) {
+        conn->record->unsent_bytes = conn_unsent_bytes(conn);
+    }
     conn_buffer_drop(&conn->input);
     conn_buffer_drop(&conn->head);
     free(conn->parts);
@@ -185,12 +203,13 @@ bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)
     if (conn->is_watched && conn->events == events) {
         return true;
     }
+    assert((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) == 0);
     struct epoll_event event = {.events = events, .data.ptr = conn};
     int operation = conn->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(pool->epoll_fd, operation, conn->fd, &event) != 0) {
         return false;
     }
-    conn->events = events;
+    conn->events = (uint8_t)events & (EPOLLIN | EPOLLOUT);
     conn->is_watched = true;
     return true;
 }
@@ -284,18 +303,25 @@ void conn_recycle(struct conn_pool *pool)
     while (pool->closed != NULL) {
         struct conn *conn = pool->closed;
         pool->closed = conn->newer;
+        free(conn->record); /* nobody wanted it */
+        conn->record = NULL;
         conn->newer = pool->free_conns;
         pool->free_conns = conn;
     }
 }
 
-void conn_pool_fini(struct conn_pool *pool)
+void conn_close_all(struct conn_pool *pool)
 {
     for (int state = 0; state < CONN_STATES; state++) {
         while (pool->lists[state].oldest != NULL) {
             conn_close(pool, pool->lists[state].oldest);
         }
     }
+}
+
+void conn_pool_fini(struct conn_pool *pool)
+{
+    conn_close_all(pool);
     conn_recycle(pool);
     while (pool->free_conns != NULL) {
         struct conn *next = pool->free_conns->newer;

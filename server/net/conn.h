@@ -8,6 +8,7 @@
 #include "http/message.h"
 #include "net/admission.h"
 #include "net/disk_readers.h"
+#include "net/exchange.h"
 
 enum conn_state {
     CONN_NEW,       /* has not sent a byte */
@@ -26,6 +27,7 @@ struct conn_buffer {
     size_t start; /* bytes [start, end) are unused */
     size_t end;
     size_t capacity;
+    int64_t read_ns;     /* when the input came, as in struct exchange_clock */
     struct h1_body body; /* of the request whose head this is, in CONN_BODY */
     char bytes[];
 };
@@ -45,27 +47,28 @@ enum source_kind {
 };
 
 struct conn {
-    uint8_t kind;          /* SOURCE_CONN */
-    uint8_t state;         /* enum conn_state */
-    uint8_t linger_turns;  /* times that the wait for its end was prolonged */
-    bool close_after : 1;  /* once the response is out */
-    bool is_body_read : 1; /* of the request that the kept input begins with */
-    bool wants_proxy : 1;  /* its first bytes have to say who the client is */
-    bool is_watched : 1;   /* epoll knows it */
-    uint8_t waits : 3;     /* for a disk, one after the other, without a byte sent between them */
+    uint8_t kind;             /* SOURCE_CONN */
+    uint8_t state;            /* enum conn_state */
+    uint8_t linger_turns : 4; /* times that the wait for its end was prolonged */
+    uint8_t events : 4;       /* what epoll watches it for: EPOLLIN, EPOLLOUT, or neither */
+    bool close_after : 1;     /* once the response is out */
+    bool is_body_read : 1;    /* of the request that the kept input begins with */
+    bool wants_proxy : 1;     /* its first bytes have to say who the client is */
+    bool is_watched : 1;      /* epoll knows it */
+    uint8_t waits : 3; /* for a disk, one after the other, without a byte sent between them */
     int fd;
-    uint32_t events;       /* what epoll watches it for */
     uint32_t requests;     /* answered */
+    uint32_t queued_bytes; /* what the system had not delivered yet, at `since_ms` */
     int64_t since_ms;      /* when it got into its state; where a rate is asked for: the window */
     uint64_t moved_bytes;  /* since then, in CONN_BODY, CONN_WRITING, CONN_LINGERING */
-    uint32_t queued_bytes; /* what the system had not delivered yet, then */
     struct ip_address address; /* of the client */
     struct conn *newer;
     struct conn *older;
-    struct conn_buffer *input; /* NULL: none waiting */
-    struct conn_buffer *head;  /* the rest of a response head; NULL: it is out */
-    struct conn_parts *parts;  /* NULL: the body is one piece */
-    struct site *site;         /* counted, as long as a body is under way */
+    struct conn_buffer *input;      /* NULL: none waiting */
+    struct conn_buffer *head;       /* the rest of a response head; NULL: it is out */
+    struct conn_parts *parts;       /* NULL: the body is one piece */
+    struct exchange_record *record; /* of the response under way; NULL: nobody wants to know */
+    struct site *site;              /* counted, as long as a body is under way */
     uint64_t body_offset;
     uint64_t body_bytes;    /* still to be sent, of this piece */
     struct disk_read *read; /* in CONN_READING: what it waits for; the readers' */
@@ -94,6 +97,15 @@ struct conn_pool {
 struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,
                        bool wants_proxy);
 void conn_close(struct conn_pool *pool, struct conn *conn);
+
+/* Is a response under way? */
+static inline bool conn_has_rest(const struct conn *conn)
+{
+    return conn->head != NULL || conn->body_bytes > 0 || conn->site != NULL;
+}
+
+/* What of it is not handed to the system yet, head and text between parts included. */
+uint64_t conn_unsent_bytes(const struct conn *conn);
 
 /* The one place where a state changes. The time of a head runs from its first byte, and that of a
  * rate from the window's beginning, so that neither can be stretched. */
@@ -146,6 +158,9 @@ void conn_close_drained(struct conn_pool *pool);
 
 /* The end of a turn: what was closed in it is recycled. */
 void conn_recycle(struct conn_pool *pool);
+
+/* Closes all of them. */
+void conn_close_all(struct conn_pool *pool);
 
 /* Closes and frees everything. */
 void conn_pool_fini(struct conn_pool *pool);

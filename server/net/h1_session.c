@@ -1,7 +1,6 @@
 #include "net/h1_session.h"
 
 #include "common/fault_guard.h"
-#include "http/forwarded.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
 #include "net/proxy_header.h"
@@ -43,6 +42,7 @@ static enum h1_result take_request(struct turn *turn, struct slice input, bool i
 {
     enum h1_result result = h1_parse(input, turn->limits, &turn->request, out_status);
     const struct request *request = &turn->request;
+    turn->request_at = result == H1_OK ? input.bytes : NULL;
     *out_has_head = result == H1_OK;
     *out_bytes = result == H1_OK ? request->head_bytes : input.count;
     if (result != H1_OK || request->body == BODY_NONE || is_body_read) {
@@ -143,53 +143,6 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
     return add_response(turn, &response, at + bytes) ? ANSWERED : ANSWER_FULL;
 }
 
-/* The first line of what came, without its end. */
-static struct slice first_line(struct slice input)
-{
-    while (slice_starts_with(input, SLICE("\r\n"))) {
-        input = slice_after(input, 2);
-    }
-    const char *end = input.count == 0 ? NULL : memchr(input.bytes, '\n', input.count);
-    size_t count = end == NULL ? input.count : (size_t)(end - input.bytes);
-    return (struct slice){input.bytes,
-                          count > 0 && end != NULL && end[-1] == '\r' ? count - 1 : count};
-}
-
-/* Logs the answer to a request, which is parsed again: nothing of it is kept for the log. */
-static void log_answer(struct turn *turn, const struct conn *conn, struct slice input,
-                       unsigned status, uint64_t body_bytes)
-{
-    unsigned ignored;
-    struct ip_address client = conn->address;
-    bool is_request = h1_parse(input, turn->limits, &turn->request, &ignored) == H1_OK;
-    if (is_request && address_list_has(turn->forwarded_from, &client)) {
-        client = forwarded_client(&turn->request, &client, turn->forwarded_from);
-    }
-    const struct access_entry entry = {
-        .client = &client,
-        .time_s = turn->common.date.seconds,
-        .request = is_request ? &turn->request : NULL,
-        .line = first_line(input),
-        .status = status,
-        .body_bytes = body_bytes,
-    };
-    access_log_add(&turn->log, &entry);
-}
-
-/* Logs those of the batch that are out, or on their way: that answer the first `done` bytes. */
-static void log_batch(struct turn *turn, const struct conn *conn, struct slice input, size_t done)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < turn->batch.response_count; i++) {
-        const struct batch_response *response = &turn->batch.responses[i];
-        if (response->input_bytes > done) {
-            return;
-        }
-        log_answer(turn, conn, slice_after(input, at), response->status, response->announced_bytes);
-        at = response->input_bytes;
-    }
-}
-
 /* Does the connection end with this batch, and is there nothing that its client might still be
  * sending, so that closing cannot reset what was not read yet? It asked for the end itself, and its
  * request came whole. Larger answers are seen through to their arrival: a closed socket is under
@@ -210,6 +163,7 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
     struct batch *batch = &turn->batch;
     batch_clear(batch);
     turn->ends_plainly = false;
+    turn->request_at = NULL;
     size_t at = 0;
     *out_input_bytes = 0;
     *out_answer = ANSWERED;
@@ -225,17 +179,17 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
     *out_answer = ANSWERED;
     turn->ends_plainly = is_plain_end(turn, input.count - at);
     enum write_result result = sending_batch(turn, conn, out_input_bytes);
+    if (turn->clock.is_on) {
+        exchange_batch_written(turn, conn, input, *out_input_bytes, result == WRITE_FAILED);
+    }
     if (*out_input_bytes > 0) {
         conn->is_body_read = false;
-        if (access_log_is_on(&turn->log)) {
-            log_batch(turn, conn, input, *out_input_bytes);
-        }
     }
     return result;
 }
 
 /* Keeps what is left of the input; it may lie in the connection's own buffer already. */
-static void keep_input(struct conn *conn, struct slice rest)
+static void keep_input(const struct turn *turn, struct conn *conn, struct slice rest)
 {
     struct conn_buffer *kept = conn->input;
     if (rest.count == 0) {
@@ -245,11 +199,12 @@ static void keep_input(struct conn *conn, struct slice rest)
     if (kept != NULL && rest.bytes >= kept->bytes && rest.bytes < kept->bytes + kept->capacity) {
         kept->start = (size_t)(rest.bytes - kept->bytes);
         kept->end = kept->start + rest.count;
-        return;
+    } else {
+        conn_buffer_reserve(&conn->input, rest.count);
+        memcpy(conn->input->bytes, rest.bytes, rest.count);
+        conn->input->end = rest.count;
     }
-    conn_buffer_reserve(&conn->input, rest.count);
-    memcpy(conn->input->bytes, rest.bytes, rest.count);
-    conn->input->end = rest.count;
+    conn->input->read_ns = turn->clock.read_ns;
 }
 
 /* Half-closes, so that a client that is still sending reads the answer before a reset reaches it
@@ -290,22 +245,22 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
     if (result == WRITE_FAILED) {
         conn_close(&turn->conns, conn);
     } else if (result == WRITE_FULL) {
-        keep_input(conn, input);
+        keep_input(turn, conn, input);
         go_on(turn, conn, CONN_WRITING, EPOLLOUT);
     } else if (result == WRITE_COLD) {
-        keep_input(conn, input);
+        keep_input(turn, conn, input);
         go_on(turn, conn, CONN_READING, 0);
     } else if (conn->close_after && turn->ends_plainly) {
         conn_close(&turn->conns, conn);
     } else if (conn->close_after) {
         linger(turn, conn);
     } else if (answer == ANSWER_NEEDS_BODY) {
-        keep_input(conn, (struct slice){input.bytes, turn->request.head_bytes});
+        keep_input(turn, conn, (struct slice){input.bytes, turn->request.head_bytes});
         conn->input->body = turn->body;
         go_on(turn, conn, CONN_BODY, EPOLLIN);
     } else {
         input = without_empty_lines(input);
-        keep_input(conn, input);
+        keep_input(turn, conn, input);
         go_on(turn, conn, input.count > 0 ? CONN_HEAD : CONN_IDLE, EPOLLIN);
     }
 }
@@ -347,8 +302,10 @@ static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
     turn->ends_plainly = false;
     (void)add_response(turn, &response, 0);
     enum write_result result = sending_batch(turn, conn, &done);
-    if (access_log_is_on(&turn->log)) {
-        log_answer(turn, conn, kept_input(conn), status, response.text.count);
+    if (turn->clock.is_on) {
+        turn->request_at = NULL; /* another connection's may have been there */
+        turn->clock.head_ns = conn->state == CONN_BODY ? conn->input->read_ns : 0;
+        exchange_batch_written(turn, conn, kept_input(conn), done, result == WRITE_FAILED);
     }
     settle(turn, conn, result, ANSWERED, (struct slice){"", 0});
 }
@@ -372,7 +329,7 @@ static bool take_proxy_header(struct turn *turn, struct conn *conn, struct slice
     struct ip_address client = conn->address;
     enum proxy_header_result result = proxy_header_parse(*io_input, &bytes, &client);
     if (result == PROXY_HEADER_MORE) {
-        keep_input(conn, *io_input);
+        keep_input(turn, conn, *io_input);
         go_on(turn, conn, CONN_HEAD, EPOLLIN);
         return false;
     }
@@ -404,6 +361,9 @@ static ssize_t receive(struct turn *turn, struct conn *conn, char *into, size_t 
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         conn_close(&turn->conns, conn);
         return 0;
+    }
+    if (turn->clock.is_on) {
+        exchange_note_read(turn);
     }
     return got < 0 ? 0 : got;
 }
@@ -460,6 +420,7 @@ static void read_body(struct turn *turn, struct conn *conn)
         memcpy(conn->input->bytes + head, rest.bytes, rest.count);
         conn->input->end = head + rest.count;
         conn->is_body_read = true;
+        turn->clock.head_ns = conn->input->read_ns;
         serve_input(turn, conn, kept_input(conn));
         break;
     }
@@ -481,13 +442,24 @@ static void on_readable(struct turn *turn, struct conn *conn)
     }
 }
 
+/* What is kept was read then. */
+static void continue_clock(struct turn *turn, const struct conn *conn)
+{
+    if (conn->input != NULL) {
+        turn->clock.read_ns = conn->input->read_ns;
+        turn->clock.head_ns = conn->input->read_ns;
+    }
+}
+
 /* The socket takes more, or what was to be written next has been read. */
 static void go_on_writing(struct turn *turn, struct conn *conn)
 {
-    bool has_rest = conn->head != NULL || conn->body_bytes > 0 || conn->site != NULL;
+    bool has_rest = conn_has_rest(conn);
     turn->ends_plainly = false;
+    continue_clock(turn, conn);
     enum write_result result = has_rest ? sending_rest(turn, conn) : WRITE_DONE;
     if (result == WRITE_DONE) {
+        exchange_rest_written(turn, conn);
         serve_input(turn, conn, kept_input(conn));
     } else {
         settle(turn, conn, result, ANSWERED, kept_input(conn));

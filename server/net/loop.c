@@ -245,6 +245,7 @@ static void turn(struct loop *loop, int sleep)
     }
     take_disk_reads(loop);
     close_expired(loop);
+    exchange_closed(&loop->turn);
     conn_recycle(&loop->turn.conns);
     access_log_flush(&loop->turn.log);
     wake_listeners(loop);
@@ -268,6 +269,8 @@ void loop_run(struct loop *loop)
         conn_close_drained(&loop->turn.conns);
         turn(loop, is_empty(loop) ? 0 : DRAIN_TURN_MS);
     } while (!is_empty(loop) && !atomic_load_explicit(&loop->is_stopped, memory_order_acquire));
+    conn_close_all(&loop->turn.conns); /* those that the drain has not waited for */
+    exchange_closed(&loop->turn);
     publication_leave(loop->publication, &loop->subscriber);
 }
 
@@ -336,6 +339,7 @@ int loop_new(const int *listener_fds, size_t listener_count, const struct loop_s
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
     access_log_init(&loop->turn.log, settings->access_log_fd);
+    loop->turn.clock.is_on = access_log_is_on(&loop->turn.log);
     if (settings->disk_readers != NULL && residency_init(&loop->turn.residency)) {
         loop->turn.disk_readers = settings->disk_readers;
     }

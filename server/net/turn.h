@@ -31,9 +31,11 @@ struct turn {
     struct disk_readers *disk_readers; /* borrowed; NULL: the worker waits for disks itself */
     struct disk_mailbox mailbox;
     struct residency residency;
+    struct exchange_clock clock;
     struct access_log log;
     const struct address_list *forwarded_from; /* borrowed: whose word on the client counts */
     struct request request;
+    const char *request_at; /* where in the input it was parsed; NULL: it is of nobody's any more */
     struct batch batch;
     struct h1_body body; /* of the request that the last batch ended before, if it needs more */
     char input[READ_BYTES];

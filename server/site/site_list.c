@@ -41,8 +41,8 @@ static struct site_stack *stack_of(struct site_host *host, const struct mount *m
         }
     }
     host->stacks = mem_resize(host->stacks, host->stack_count + 1, sizeof *host->stacks);
-    host->stacks[host->stack_count] =
-        (struct site_stack){.prefix = prefix, .prefix_url = slice_of_string(mount->prefix_url)};
+    host->stacks[host->stack_count] = (struct site_stack){
+        .host = host->name, .prefix = prefix, .prefix_url = slice_of_string(mount->prefix_url)};
     return &host->stacks[host->stack_count++];
 }
 

@@ -9,6 +9,7 @@
 /* The releases that answer for one host below one prefix, newest first; behind them those that were
  * taken back, of which only immutable files still answer. */
 struct site_stack {
+    struct slice host;       /* as in struct mount */
     struct slice prefix;     /* canonical, "/docs"; empty: the root */
     struct slice prefix_url; /* the same, percent-encoded */
     size_t active_count;     /* at least 1 */

@@ -1,6 +1,7 @@
 """The access log: a line for each answer, whatever the client sends, and never at a request's cost."""
 import os
 import re
+import signal
 import socket
 import sys
 import unittest
@@ -97,6 +98,58 @@ class TestLines(AccessLog):
         for _ in range(200):
             server.get("/")
         self.assertEqual({line[1] for line in self.lines(200)}, {"GET / HTTP/1.1"})
+
+
+class TestEnds(AccessLog):
+    """An answer is logged when its last byte was handed to the system, or when it was given up."""
+    BYTES = 12_000_000  # more than sockets take
+
+    def setUp(self):
+        super().setUp()
+        self.index = self.pack_tree({"index.html": PAGE, "huge.bin": cairn.noise(self.BYTES, "huge")})
+
+    def begin(self, server, fields=""):
+        """A client that does not take the download that it asked for."""
+        client = server.client(receive_buffer=4096)
+        self.addCleanup(client.close)
+        client.send(request("/huge.bin", fields=fields))
+        client.socket.recv(1, socket.MSG_PEEK)
+        return client
+
+    def test_after_those_that_were_faster(self):
+        server = self.serve(workers=1)
+        client = self.begin(server, "User-Agent: slow\r\nReferer: http://x/\r\n")
+        server.get("/")
+        client.send(request("/", fields="User-Agent: behind\r\n"))
+        self.assertEqual([line[1] for line in self.lines(1)], ["GET / HTTP/1.1"])
+        self.assertEqual(self.path.read_text().count("\n"), 1)
+        for _ in range(2):
+            client.read()
+        _, slow, behind = self.lines(3)
+        self.assertEqual(slow, ("127.0.0.1", "GET /huge.bin HTTP/1.1", "200", str(self.BYTES),
+                                "http://x/", "slow"))
+        self.assertEqual(behind[5], "behind")
+
+    def test_broken_off_by_the_client(self):
+        server = self.serve(workers=1)
+        for fields, status in (("", "200"), ("Range: bytes=0-6000000,6500000-\r\n", "206")):
+            self.begin(server, fields).close()
+        for (_, line, status, count, _, _), expected in zip(self.lines(2), ("200", "206")):
+            self.assertEqual((line, status), ("GET /huge.bin HTTP/1.1", expected))
+            self.assertTrue(0 < int(count) < self.BYTES, count)
+
+    def test_too_slow_a_client(self):
+        server = self.serve("--limit", "rate-time=100ms", "--limit", "body-rate=100m", workers=1)
+        self.begin(server)
+        count = int(self.lines(1)[0][3])
+        self.assertTrue(0 < count < self.BYTES, count)
+
+    def test_the_end_of_the_server(self):
+        server = self.serve("--drain", "0s", workers=2)
+        self.begin(server)
+        server.signal(signal.SIGTERM)
+        count = int(self.lines(1)[0][3])
+        self.assertTrue(0 < count < self.BYTES, count)
 
 
 class TestClients(AccessLog):
