@@ -505,6 +505,8 @@ enum h1_result h1_parse(struct slice input, const struct limits *limits,
     struct slice rest = input;
     struct slice line;
     *out_status = 400;
+    out_request->head_bytes = 0;
+    out_request->field_count = 0;
     while (slice_starts_with(rest, SLICE("\r\n"))) {
         rest = slice_after(rest, 2); /* empty lines before a request (RFC 9112 §2.2) */
     }
@@ -521,7 +523,6 @@ enum h1_result h1_parse(struct slice input, const struct limits *limits,
     out_request->body = BODY_NONE;
     out_request->body_bytes = 0;
     out_request->known = 0;
-    out_request->field_count = 0;
     unsigned status = parse_request_line(line, limits, out_request);
     if (status != 0) {
         *out_status = status;

@@ -20,6 +20,11 @@ static const struct limit table[] = {
 #undef LIMIT
 };
 
+const char *limits_name(enum limit_id limit)
+{
+    return table[limit].name;
+}
+
 static void store(struct limits *limits, const struct limit *limit, uint64_t value)
 {
     memcpy((char *)limits + limit->offset, &value, sizeof value);

@@ -58,6 +58,17 @@ struct limits {
 #undef LIMIT
 };
 
+/* Which limit it was that something came up against: LIMIT_ID_head_bytes and so on. */
+enum limit_id {
+#define LIMIT(member, name, unit, value, least, most, reason) LIMIT_ID_##member,
+    HTTP_LIMITS(LIMIT)
+#undef LIMIT
+        LIMITS_COUNT
+};
+
+/* As --limit takes it: "head-size". */
+const char *limits_name(enum limit_id limit);
+
 /* The defaults. */
 void limits_init(struct limits *limits);
 

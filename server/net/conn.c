@@ -43,6 +43,22 @@ static void list_append(struct conn_list *list, struct conn *conn)
     list->newest = conn;
 }
 
+/* Only this thread writes the count: no locked instruction. */
+static void add_to_count(struct conn_list *list, int by)
+{
+    size_t count = atomic_load_explicit(&list->count, memory_order_relaxed);
+    atomic_store_explicit(&list->count, count + (size_t)by, memory_order_relaxed);
+}
+
+size_t conn_pool_count(const struct conn_pool *pool)
+{
+    size_t count = 0;
+    for (int state = 0; state < CONN_STATES; state++) {
+        count += atomic_load_explicit(&pool->lists[state].count, memory_order_relaxed);
+    }
+    return count;
+}
+
 /* What was written but has not arrived yet. */
 static uint32_t queued_bytes(int fd)
 {
@@ -67,6 +83,12 @@ void conn_set_state(struct conn_pool *pool, struct conn *conn, enum conn_state s
     }
     assert(conn->state != CONN_LINGERING || state == CONN_CLOSED);
     list_remove(&pool->lists[conn->state], conn);
+    if (state != conn->state) {
+        add_to_count(&pool->lists[conn->state], -1);
+        if (state != CONN_CLOSED) {
+            add_to_count(&pool->lists[state], 1);
+        }
+    }
     conn->state = (uint8_t)state;
     if (state != CONN_CLOSED) {
         conn->since_ms = pool->now_ms;
@@ -128,17 +150,6 @@ void conn_buffer_drop(struct conn_buffer **buffer)
     *buffer = NULL;
 }
 
-/* Only this thread writes the count: no locked instruction. */
-static void set_count(struct conn_pool *pool, size_t count)
-{
-    atomic_store_explicit(&pool->count, count, memory_order_relaxed);
-}
-
-static size_t count_of(const struct conn_pool *pool)
-{
-    return atomic_load_explicit(&pool->count, memory_order_relaxed);
-}
-
 struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,
                        bool wants_proxy)
 {
@@ -155,7 +166,7 @@ struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *
                           .since_ms = pool->now_ms,
                           .address = *address};
     list_append(&pool->lists[CONN_NEW], conn);
-    set_count(pool, count_of(pool) + 1);
+    add_to_count(&pool->lists[CONN_NEW], 1);
     return conn;
 }
 
@@ -195,7 +206,6 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
     }
     conn->newer = pool->closed;
     pool->closed = conn;
-    set_count(pool, count_of(pool) - 1);
 }
 
 bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)

@@ -79,6 +79,7 @@ _Static_assert(sizeof(struct conn) <= 128, "an idle connection is two cache line
 struct conn_list {
     struct conn *oldest;
     struct conn *newest;
+    atomic_size_t count; /* other threads may read it */
 };
 
 /* All connections of a worker, and what is recycled of those that ended. */
@@ -90,8 +91,10 @@ struct conn_pool {
     struct conn_list lists[CONN_STATES];
     struct conn *closed; /* until the end of the turn: an event may still point at them */
     struct conn *free_conns;
-    atomic_size_t count; /* open; other threads may read it */
 };
+
+/* How many are open; from any thread, as of some moment. */
+size_t conn_pool_count(const struct conn_pool *pool);
 
 /* Takes over a socket of an admitted client. It is not watched yet (conn_watch()). */
 struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *address,

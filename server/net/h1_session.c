@@ -3,6 +3,7 @@
 #include "common/fault_guard.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
+#include "net/limit_hit.h"
 #include "net/proxy_header.h"
 #include "net/sending.h"
 
@@ -140,6 +141,7 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
         return answering.is_added ? ANSWERED : ANSWER_FULL;
     }
     respond_bad(status, &response);
+    turn->refused_status = status;
     return add_response(turn, &response, at + bytes) ? ANSWERED : ANSWER_FULL;
 }
 
@@ -164,6 +166,7 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
     batch_clear(batch);
     turn->ends_plainly = false;
     turn->request_at = NULL;
+    turn->refused_status = 0;
     size_t at = 0;
     *out_input_bytes = 0;
     *out_answer = ANSWERED;
@@ -181,6 +184,9 @@ static enum write_result answer_batch(struct turn *turn, struct conn *conn, stru
     enum write_result result = sending_batch(turn, conn, out_input_bytes);
     if (turn->clock.is_on) {
         exchange_batch_written(turn, conn, input, *out_input_bytes, result == WRITE_FAILED);
+    }
+    if (*out_input_bytes == at && turn->refused_status != 0) { /* else it is made again */
+        limit_hit_refused(turn, turn->refused_status);
     }
     if (*out_input_bytes > 0) {
         conn->is_body_read = false;
@@ -238,6 +244,14 @@ static struct slice without_empty_lines(struct slice input)
     return input;
 }
 
+static void note_last_request(struct turn *turn, const struct conn *conn)
+{
+    if (turn->limits->connection_requests > 0 &&
+        conn->requests >= turn->limits->connection_requests) {
+        limit_hit(turn, LIMIT_ID_connection_requests);
+    }
+}
+
 /* What was written, or could not be, decides what the connection does next. */
 static void settle(struct turn *turn, struct conn *conn, enum write_result result,
                    enum answer_result answer, struct slice input)
@@ -250,10 +264,13 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
     } else if (result == WRITE_COLD) {
         keep_input(turn, conn, input);
         go_on(turn, conn, CONN_READING, 0);
-    } else if (conn->close_after && turn->ends_plainly) {
-        conn_close(&turn->conns, conn);
     } else if (conn->close_after) {
-        linger(turn, conn);
+        note_last_request(turn, conn);
+        if (turn->ends_plainly) {
+            conn_close(&turn->conns, conn);
+        } else {
+            linger(turn, conn);
+        }
     } else if (answer == ANSWER_NEEDS_BODY) {
         keep_input(turn, conn, (struct slice){input.bytes, turn->request.head_bytes});
         conn->input->body = turn->body;
@@ -316,6 +333,7 @@ static void answer_bad(struct turn *turn, struct conn *conn, unsigned status)
 static bool set_client(struct turn *turn, struct conn *conn, const struct ip_address *client)
 {
     if (!admission_move(turn->conns.admission, &conn->address, client)) {
+        limit_hit_admission(turn, ADMISSION_ADDRESS_FULL);
         return false;
     }
     conn->address = *client;
@@ -411,6 +429,7 @@ static void read_body(struct turn *turn, struct conn *conn)
     case H1_MORE:
         break;
     case H1_BAD:
+        limit_hit_refused(turn, status);
         answer_bad(turn, conn, status);
         break;
     case H1_OK: {
@@ -503,38 +522,32 @@ void h1_session_turn(struct turn *turn, struct conn *conn, uint32_t events)
     }
 }
 
+/* Has the connection done enough in its window to get another one? */
+static bool deserves_more(const struct turn *turn, struct conn *conn)
+{
+    switch (conn->state) {
+    case CONN_BODY:
+    case CONN_WRITING:
+        return !conn_is_too_slow(&turn->conns, conn);
+    case CONN_LINGERING:
+        return conn->linger_turns++ < LINGER_TURNS_MAX && conn_is_moving(conn);
+    default: /* between two requests, or before the first: nobody waits for an answer */
+        return false;
+    }
+}
+
 void h1_session_expired(struct turn *turn, struct conn *conn)
 {
     struct conn_pool *pool = &turn->conns;
-    switch (conn->state) {
-    case CONN_HEAD:
-        if (!conn->wants_proxy) {
-            answer_bad(turn, conn, 408);
-            return;
-        }
-        break;
-    case CONN_BODY:
-        if (conn_is_too_slow(pool, conn)) {
-            answer_bad(turn, conn, 408);
-        } else {
-            conn_restart_window(pool, conn);
-        }
+    if (deserves_more(turn, conn)) {
+        conn_restart_window(pool, conn);
         return;
-    case CONN_WRITING:
-        if (!conn_is_too_slow(pool, conn)) {
-            conn_restart_window(pool, conn);
-            return;
-        }
-        break;
-    case CONN_LINGERING:
-        if (conn->linger_turns < LINGER_TURNS_MAX && conn_is_moving(conn)) {
-            conn->linger_turns++;
-            conn_restart_window(pool, conn);
-            return;
-        }
-        break;
-    default: /* between two requests, or before the first: nobody waits for an answer */
-        break;
     }
-    conn_close(pool, conn);
+    limit_hit_expired(turn, conn->state);
+    bool is_request = conn->state == CONN_BODY || (conn->state == CONN_HEAD && !conn->wants_proxy);
+    if (is_request) {
+        answer_bad(turn, conn, 408);
+    } else {
+        conn_close(pool, conn);
+    }
 }

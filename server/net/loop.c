@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/wake.h"
 #include "net/h1_session.h"
+#include "net/limit_hit.h"
 #include "net/listener.h"
 
 #include <errno.h>
@@ -56,6 +57,15 @@ static void rest_listeners(struct loop *loop)
 {
     (void)watch_listeners(loop, 0); /* one that is still watched is put to rest again */
     loop->accept_after_ms = loop->turn.conns.now_ms + ACCEPT_REST_MS;
+    turn_count(&loop->turn.counters.rests, 1);
+}
+
+/* Gives one connection up, if there is one to give up, for another. */
+static bool shed(struct turn *turn)
+{
+    bool is_done = conn_shed(&turn->conns);
+    turn_count(&turn->counters.shed, is_done);
+    return is_done;
 }
 
 static void wake_listeners(struct loop *loop)
@@ -87,7 +97,8 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
     struct turn *turn = &loop->turn;
     struct ip_address address = peer_address(peer);
     enum admission_result result = admission_enter(turn->conns.admission, &address);
-    if (result == ADMISSION_FULL && conn_shed(&turn->conns)) {
+    limit_hit_admission(turn, result);
+    if (result == ADMISSION_FULL && shed(turn)) {
         result = admission_enter(turn->conns.admission, &address);
     }
     if (result != ADMITTED) {
@@ -135,8 +146,7 @@ static void on_listener(struct loop *loop, const struct listener_source *listene
         if (number == EAGAIN) {
             return;
         }
-        if (concerns_one_connection(number) ||
-            (is_shortage(number) && conn_shed(&loop->turn.conns))) {
+        if (concerns_one_connection(number) || (is_shortage(number) && shed(&loop->turn))) {
             continue;
         }
         rest_listeners(loop);
@@ -253,7 +263,7 @@ static void turn(struct loop *loop, int sleep)
 
 static bool is_empty(const struct loop *loop)
 {
-    return atomic_load_explicit(&loop->turn.conns.count, memory_order_relaxed) == 0;
+    return conn_pool_count(&loop->turn.conns) == 0;
 }
 
 void loop_run(struct loop *loop)
@@ -292,7 +302,7 @@ struct loop_totals loop_totals(const struct loop *loop)
 {
     const struct turn_counters *counters = &loop->turn.counters;
     return (struct loop_totals){
-        .connections = atomic_load_explicit(&loop->turn.conns.count, memory_order_relaxed),
+        .connections = conn_pool_count(&loop->turn.conns),
         .accepted = atomic_load_explicit(&counters->accepted, memory_order_relaxed),
         .requests = atomic_load_explicit(&counters->requests, memory_order_relaxed),
         .bytes = atomic_load_explicit(&counters->bytes, memory_order_relaxed),

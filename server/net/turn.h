@@ -15,6 +15,9 @@ struct turn_counters {
     atomic_uint_fast64_t requests;   /* answered, the last byte handed to the system */
     atomic_uint_fast64_t bytes;      /* sent */
     atomic_uint_fast64_t disk_reads; /* pieces that were not in the page cache */
+    atomic_uint_fast64_t shed;       /* connections that were given up for others */
+    atomic_uint_fast64_t rests; /* times that the listeners were put to rest (ACCEPT_REST_MS) */
+    atomic_uint_fast64_t limited[LIMITS_COUNT]; /* times that a limit was come up against */
 };
 
 struct turn {
@@ -25,6 +28,7 @@ struct turn {
     bool is_last;       /* the worker ends: connections are closed after their next answer */
     bool is_end_agreed; /* the last request is the last of its connection, as the client wants */
     bool ends_plainly;  /* and the batch ends it: it is closed as soon as the batch is out */
+    unsigned refused_status; /* of what the batch ends with, if that is no request; else 0 */
     struct conn_pool conns;
     struct turn_counters counters;
     uint64_t conn_bytes;               /* sent to the connection whose turn it is */

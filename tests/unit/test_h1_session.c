@@ -777,3 +777,65 @@ Test(h1_session, proxy_header_comes_first)
     cr_expect(fixture.conn->state == CONN_CLOSED && fixture.output_bytes == 0);
     fixture_fini(&fixture);
 }
+
+/* ---- limits that were come up against ---- */
+
+/* Sends a row's head, and checks that of all limits it is one, and which, that it was stopped by.
+ */
+static void expect_limit(struct fixture *fixture, const char *sent, int64_t wait_ms, size_t limit)
+{
+    memset(fixture->turn->counters.limited, 0, sizeof fixture->turn->counters.limited);
+    open_connection(fixture, false);
+    deliver_text(fixture, sent);
+    pass(fixture, wait_ms);
+    for (size_t i = 0; i < LIMITS_COUNT; i++) {
+        uint64_t count = atomic_load(&fixture->turn->counters.limited[i]);
+        cr_expect(count == (i == limit), "\"%.40s\": %s counted %zu", sent,
+                  limits_name((enum limit_id)i), (size_t)count);
+    }
+}
+
+#define FIELDS_8 "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\n" HOST
+#define LONG_64  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_256 LONG_64 LONG_64 LONG_64 LONG_64
+
+Test(h1_session, limits_are_counted_by_what_they_are)
+{
+    enum { NONE = LIMITS_COUNT };
+    static const struct {
+        const char *sent;
+        int64_t wait_ms;
+        size_t limit;
+    } rows[] = {
+        {SENTINEL, 0, NONE},
+        {"GET / HTTP/9.9\r\n\r\n", 0, NONE}, /* bad, but by no limit */
+        {"GET /" LONG_64 " HTTP/1.1\r\n" HOST "\r\n", 0, LIMIT_ID_target_bytes},
+        {"GET /" LONG_64, 0, LIMIT_ID_target_bytes}, /* its end is not waited for */
+        {"GET / HTTP/1.1\r\n" FIELDS_8 "\r\n", 0, NONE},
+        {"GET / HTTP/1.1\r\n" FIELDS_8 "I: 9\r\n\r\n", 0, LIMIT_ID_fields},
+        {SENTINEL "GET / HTTP/1.1\r\n" FIELDS_8 "I: 9\r\n\r\n", 0, LIMIT_ID_fields},
+        {"GET / HTTP/1.1\r\nX: " LONG_256, 0, LIMIT_ID_head_bytes},
+        {"GET / HTTP/1.1\r\n" HOST "X: " LONG_256 "\r\n\r\n", 0, LIMIT_ID_head_bytes},
+        {"GET / HTTP/1.1\r\n" FIELDS_8 "X: " LONG_256, 0, LIMIT_ID_fields}, /* a ninth: both */
+        {SENTINEL LONG_256, 0, LIMIT_ID_head_bytes}, /* of the second, as far as it came */
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n12345", 0, LIMIT_ID_body_bytes},
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 0, NONE},
+        {SENTINEL SENTINEL SENTINEL SENTINEL, 0, LIMIT_ID_connection_requests},
+        {"", 20000, LIMIT_ID_first_byte_ms},
+        {"GET", 20000, LIMIT_ID_head_ms},
+        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n1", 30000, LIMIT_ID_body_rate},
+        {SENTINEL, 75000, LIMIT_ID_idle_ms},
+        {"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET", 5000, LIMIT_ID_linger_ms},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.limits.target_bytes = 64;
+    fixture.limits.head_bytes = 256;
+    fixture.limits.fields = 8;
+    fixture.limits.body_bytes = 4;
+    fixture.limits.connection_requests = 3;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        expect_limit(&fixture, rows[i].sent, rows[i].wait_ms, rows[i].limit);
+    }
+    fixture_fini(&fixture);
+}
