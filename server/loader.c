@@ -248,10 +248,9 @@ static void publish(struct loader *loader, const struct site_change *change)
                                                             &loader->retention, time(NULL)));
 }
 
-int loader_load(struct loader *loader, const struct load_request *request,
+static int load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error)
 {
-    double started_ms = now_ms();
     struct site *site;
     int status = open_site(loader, request, &site, error);
     if (status != 0) {
@@ -281,8 +280,20 @@ int loader_load(struct loader *loader, const struct load_request *request,
         out_result->id = site->id;
         out_result->layers = count_layers(loader_sites(loader), site);
     }
-    out_result->ms = now_ms() - started_ms;
     return 0;
+}
+
+int loader_load(struct loader *loader, const struct load_request *request,
+                struct load_result *out_result, struct error *error)
+{
+    double started_ms = now_ms();
+    int status = load(loader, request, out_result, error);
+    double ms = now_ms() - started_ms;
+    if (status == 0) {
+        out_result->ms = ms;
+    }
+    load_counts_add(&loader->counts, status, status == 0 && out_result->was_on_top, ms);
+    return status;
 }
 
 struct site *loader_find(const struct loader *loader, struct slice id_or_path)
@@ -336,6 +347,7 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
     publish(loader, &(struct site_change){.retired = stack->sites[0]});
     out_result->layers = count_layers(loader_sites(loader), top);
     out_result->ms = now_ms() - started_ms;
+    atomic_fetch_add_explicit(&loader->counts.rollbacks, 1, memory_order_relaxed);
     return 0;
 }
 

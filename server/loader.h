@@ -5,6 +5,7 @@
 
 #include "common/signature.h"
 #include "server/folders.h"
+#include "server/load_counts.h"
 #include "site/publication.h"
 
 struct loader {
@@ -15,6 +16,7 @@ struct loader {
     const struct trust *trust; /* whose signature a release must have; NULL: nobody asks */
     uint64_t last_id;          /* of a site */
     const struct folders *folders; /* what may be read; NULL: anything */
+    struct load_counts counts;
 };
 
 /* What a load did. */

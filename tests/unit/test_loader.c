@@ -193,3 +193,43 @@ Test(loader, failure_changes_nothing)
     cr_expect(atomic_load(&before->sites[0]->archive->references) == 1, "a failure let go of it");
     fixture_fini(&fixture);
 }
+
+/* ---- what is counted ---- */
+
+static size_t outcome(const struct fixture *fixture, enum load_outcome outcome)
+{
+    return (size_t)atomic_load(&fixture->loader.counts.outcomes[outcome]);
+}
+
+Test(loader, counts_what_became_of_loads)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_bad_indexes();
+    load(&fixture, "site.idx");
+    load(&fixture, "site.idx");
+    int64_t last_s = atomic_load(&fixture.loader.counts.last_s);
+    cr_expect(last_s > 0 && !atomic_load(&fixture.loader.counts.is_last_refused));
+    static const struct {
+        struct load_request request;
+        enum load_outcome outcome;
+    } rows[] = {
+        {{.path = "missing.idx"}, LOAD_NOT_FOUND},
+        {{.path = "site.idx/site.idx"}, LOAD_NOT_FOUND},
+        {{.path = "text.idx"}, LOAD_DAMAGED},
+        {{.path = "site.000009.idx"}, LOAD_DAMAGED},
+        {{.path = "site.idx", .hosts = "a..b"}, LOAD_MISTAKEN},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct load_result result;
+        size_t before = outcome(&fixture, rows[i].outcome);
+        cr_expect(loader_load(&fixture.loader, &rows[i].request, &result, NULL) != 0, "row %zu", i);
+        cr_expect(outcome(&fixture, rows[i].outcome) == before + 1, "row %zu", i);
+    }
+    cr_expect(outcome(&fixture, LOAD_LIVE) == 1 && outcome(&fixture, LOAD_UNCHANGED) == 1);
+    cr_expect(outcome(&fixture, LOAD_FAILED) == 0 && outcome(&fixture, LOAD_DENIED) == 0);
+    cr_expect(atomic_load(&fixture.loader.counts.is_last_refused));
+    cr_expect(atomic_load(&fixture.loader.counts.last_s) >= last_s);
+    cr_expect(atomic_load(&fixture.loader.counts.rollbacks) == 0);
+    fixture_fini(&fixture);
+}
