@@ -244,8 +244,11 @@ static size_t count_layers(const struct site_list *sites, const struct site *sit
 
 static void publish(struct loader *loader, const struct site_change *change)
 {
-    publication_publish(loader->publication, site_list_next(loader_sites(loader), change,
-                                                            &loader->retention, time(NULL)));
+    struct site_list *next =
+        site_list_next(loader_sites(loader), change, &loader->retention, time(NULL));
+    host_meters_assign(&loader->host_meters, next);
+    publication_publish(loader->publication, next);
+    host_meters_prune(&loader->host_meters, next);
 }
 
 static int load(struct loader *loader, const struct load_request *request,

@@ -4,6 +4,7 @@
 #define CAIRN_SERVER_LOADER_H
 
 #include "common/signature.h"
+#include "net/meters.h"
 #include "server/folders.h"
 #include "server/load_counts.h"
 #include "site/publication.h"
@@ -17,6 +18,7 @@ struct loader {
     uint64_t last_id;          /* of a site */
     const struct folders *folders; /* what may be read; NULL: anything */
     struct load_counts counts;
+    struct host_meters host_meters; /* of the hosts of the list */
 };
 
 /* What a load did. */

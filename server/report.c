@@ -130,6 +130,10 @@ void report_status(const struct command_context *context, bool is_json, struct r
         totals = workers_totals(context->workers);
         running = workers_running(context->workers);
     }
+    uint64_t connections = 0;
+    for (size_t i = 0; i < CONN_STATES; i++) {
+        connections += totals.connections[i];
+    }
     const struct {
         const char *key;
         uint64_t number;
@@ -138,7 +142,7 @@ void report_status(const struct command_context *context, bool is_json, struct r
         {"uptime_s", (uint64_t)((int64_t)time(NULL) - context->started_s)},
         {"workers", running},
         {"sites", loader_sites(context->loader)->count},
-        {"connections", totals.connections},
+        {"connections", connections},
         {"accepted", totals.accepted},
         {"requests", totals.requests},
         {"bytes", totals.bytes},

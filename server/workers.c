@@ -37,7 +37,7 @@ static int make_loops(struct workers *workers, const struct listeners *listeners
         workers->workers[i].all = workers;
         status = listeners_share(listeners, i, workers->count, &fds, &count, error);
         if (status == 0) {
-            status = loop_new(fds, count, &workers->settings, &workers->workers[i].loop, error);
+            status = loop_new(i, fds, count, &workers->settings, &workers->workers[i].loop, error);
             free(fds);
         }
     }
@@ -170,15 +170,19 @@ struct loop_totals workers_totals(const struct workers *workers)
 {
     struct loop_totals sum = {0};
     for (size_t i = 0; i < workers->count; i++) {
-        struct loop_totals totals = loop_totals(workers->workers[i].loop);
-        sum.connections += totals.connections;
-        sum.accepted += totals.accepted;
-        sum.requests += totals.requests;
-        sum.bytes += totals.bytes;
-        sum.disk_reads += totals.disk_reads;
-        sum.log_lost += totals.log_lost;
+        loop_add_totals(workers->workers[i].loop, &sum);
     }
     return sum;
+}
+
+size_t workers_count(const struct workers *workers)
+{
+    return workers->count;
+}
+
+const struct meters *workers_meters(const struct workers *workers, size_t worker)
+{
+    return loop_meters(workers->workers[worker].loop);
 }
 
 void workers_free(struct workers *workers)

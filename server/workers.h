@@ -33,8 +33,13 @@ int workers_ended_fd(const struct workers *workers);
 /* How many threads still run. */
 size_t workers_running(const struct workers *workers);
 
-/* The counters of all loops, added up. */
+size_t workers_count(const struct workers *workers);
+
+/* The counters of all loops, added up; from any thread. */
 struct loop_totals workers_totals(const struct workers *workers);
+
+/* Those of answers that one of them has; from any thread. */
+const struct meters *workers_meters(const struct workers *workers, size_t worker);
 
 /* Stops what still runs, waits for it, frees everything. Takes NULL. */
 void workers_free(struct workers *workers);

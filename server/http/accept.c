@@ -8,8 +8,7 @@ void accept_encoding_init(struct accept_encoding *accepted)
     accepted->any = -1;
 }
 
-/* qvalue (§12.4.2): "0" or "1", a point, up to three digits; at most 1. Negative: it is none. */
-static int16_t parse_quality(struct slice text)
+int16_t accept_quality(struct slice text)
 {
     if (text.count == 0 || text.count > 5 || (text.bytes[0] != '0' && text.bytes[0] != '1') ||
         (text.count > 1 && text.bytes[1] != '.')) {
@@ -34,7 +33,7 @@ static int16_t parse_weight(struct slice text)
     if (text.count < 2 || (text.bytes[0] | 0x20) != 'q' || text.bytes[1] != '=') {
         return -1;
     }
-    return parse_quality(slice_after(text, 2));
+    return accept_quality(slice_after(text, 2));
 }
 
 static int16_t *quality_of(struct accept_encoding *accepted, struct slice name)

@@ -5,6 +5,10 @@
 #include "common/format.h"
 #include "common/slice.h"
 
+/* A qvalue (§12.4.2) in thousandths: "0" or "1", a point, up to three digits; at most 1. Negative:
+ * it is none. */
+int16_t accept_quality(struct slice text);
+
 /* What the field lines of one request say so far. Qualities in thousandths; negative: not listed.
  */
 struct accept_encoding {

@@ -1,5 +1,10 @@
 #include "net/limit_hit.h"
 
+bool limit_is_counted(enum limit_id limit)
+{
+    return limit != LIMIT_ID_rate_ms && limit != LIMIT_ID_drain_ms && limit != LIMIT_ID_ranges;
+}
+
 /* Two limits have the same status: a head with one field line more than there may be is refused
  * before its length is known. */
 static enum limit_id head_limit(const struct turn *turn)

@@ -9,6 +9,10 @@ static inline void limit_hit(struct turn *turn, enum limit_id limit)
     turn_count(&turn->counters.limited[limit], 1);
 }
 
+/* Is it counted at all? Of the others one is the window of body-rate, one is met by every server
+ * that ends, and more ranges than there may be are answered as if nobody had asked for any. */
+bool limit_is_counted(enum limit_id limit);
+
 /* turn->request, or the body behind it, was refused with this status. */
 void limit_hit_refused(struct turn *turn, unsigned status);
 

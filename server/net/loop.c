@@ -298,17 +298,33 @@ void loop_stop(struct loop *loop)
     wake_eventfd(loop->wake_fd);
 }
 
-struct loop_totals loop_totals(const struct loop *loop)
+static uint64_t read_counter(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals)
 {
     const struct turn_counters *counters = &loop->turn.counters;
-    return (struct loop_totals){
-        .connections = conn_pool_count(&loop->turn.conns),
-        .accepted = atomic_load_explicit(&counters->accepted, memory_order_relaxed),
-        .requests = atomic_load_explicit(&counters->requests, memory_order_relaxed),
-        .bytes = atomic_load_explicit(&counters->bytes, memory_order_relaxed),
-        .disk_reads = atomic_load_explicit(&counters->disk_reads, memory_order_relaxed),
-        .log_lost = atomic_load_explicit(&loop->turn.log.lost, memory_order_relaxed),
-    };
+    for (size_t i = 0; i < CONN_STATES; i++) {
+        io_totals->connections[i] +=
+            atomic_load_explicit(&loop->turn.conns.lists[i].count, memory_order_relaxed);
+    }
+    io_totals->accepted += read_counter(&counters->accepted);
+    io_totals->shed += read_counter(&counters->shed);
+    io_totals->rests += read_counter(&counters->rests);
+    io_totals->requests += read_counter(&counters->requests);
+    io_totals->bytes += read_counter(&counters->bytes);
+    io_totals->disk_reads += read_counter(&counters->disk_reads);
+    io_totals->log_lost += read_counter(&loop->turn.log.lost);
+    for (size_t i = 0; i < LIMITS_COUNT; i++) {
+        io_totals->limited[i] += read_counter(&counters->limited[i]);
+    }
+}
+
+const struct meters *loop_meters(const struct loop *loop)
+{
+    return &loop->turn.meters;
 }
 
 static int add_source(struct loop *loop, int fd, void *source)
@@ -337,8 +353,8 @@ static int set_up(struct loop *loop)
     return 0;
 }
 
-int loop_new(const int *listener_fds, size_t listener_count, const struct loop_settings *settings,
-             struct loop **out_loop, struct error *error)
+int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
+             const struct loop_settings *settings, struct loop **out_loop, struct error *error)
 {
     /* the subscriber wants its own cache line */
     struct loop *loop = mem_aligned(_Alignof(struct loop), sizeof *loop);
@@ -355,6 +371,8 @@ int loop_new(const int *listener_fds, size_t listener_count, const struct loop_s
     }
     loop->turn.conns.limits = &settings->limits;
     loop->turn.conns.admission = settings->admission;
+    loop->turn.meters.is_on = settings->has_meters;
+    loop->turn.meters.worker = worker;
     loop->publication = settings->publication;
     loop->listener_count = listener_count;
     loop->listeners = mem_zeroed(listener_count, sizeof *loop->listeners);

@@ -5,8 +5,8 @@
 #define CAIRN_NET_LOOP_H
 
 #include "common/error.h"
-#include "net/admission.h"
-#include "net/disk_readers.h"
+#include "net/conn.h"
+#include "net/meters.h"
 #include "site/publication.h"
 
 struct loop;
@@ -21,11 +21,14 @@ struct loop_settings {
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
     int access_log_fd;                  /* -1: there is no access log */
     struct disk_readers *disk_readers;  /* NULL: none; stopped before the loops are freed */
+    bool has_meters;                    /* answers are counted (net/meters.h) */
 };
 
-/* Takes over `listener_count` listening sockets. On failure they are closed. */
-int loop_new(const int *listener_fds, size_t listener_count, const struct loop_settings *settings,
-             struct loop **out_loop, struct error *error) CAIRN_MUST_CHECK;
+/* Takes over `listener_count` listening sockets. On failure they are closed. `worker` counts the
+ * loops of the process from 0. */
+int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
+             const struct loop_settings *settings, struct loop **out_loop,
+             struct error *error) CAIRN_MUST_CHECK;
 void loop_free(struct loop *loop); /* takes NULL */
 
 /* Serves until drained or stopped. */
@@ -37,15 +40,23 @@ void loop_drain(struct loop *loop);
 /* From any thread: end now. */
 void loop_stop(struct loop *loop);
 
-/* What the loop has done so far; from any thread, each number as of some moment. */
+/* What loops have done so far. */
 struct loop_totals {
-    uint64_t connections; /* open now */
+    uint64_t connections[CONN_STATES]; /* open now */
     uint64_t accepted;
+    uint64_t shed;       /* connections that were given up for others */
+    uint64_t rests;      /* times that nothing could be accepted */
     uint64_t requests;   /* answered, the last byte handed to the system */
     uint64_t bytes;      /* sent */
     uint64_t disk_reads; /* pieces of archives that were not in the page cache */
     uint64_t log_lost;   /* lines of the access log that could not be written */
+    uint64_t limited[LIMITS_COUNT];
 };
-struct loop_totals loop_totals(const struct loop *loop);
+
+/* Adds a loop's; from any thread, each number as of some moment. */
+void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals);
+
+/* Its counters of answers, for any thread to read. */
+const struct meters *loop_meters(const struct loop *loop);
 
 #endif

@@ -7,6 +7,7 @@
 #include "net/access_log.h"
 #include "net/batch.h"
 #include "net/conn.h"
+#include "net/meters.h"
 #include "net/residency.h"
 
 /* Counters that other threads may read at any time; written by the worker's thread alone. */
@@ -31,6 +32,7 @@ struct turn {
     unsigned refused_status; /* of what the batch ends with, if that is no request; else 0 */
     struct conn_pool conns;
     struct turn_counters counters;
+    struct meters meters;
     uint64_t conn_bytes;               /* sent to the connection whose turn it is */
     struct disk_readers *disk_readers; /* borrowed; NULL: the worker waits for disks itself */
     struct disk_mailbox mailbox;

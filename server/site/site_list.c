@@ -239,7 +239,7 @@ const struct site *site_list_same(const struct site_list *list, const struct sit
 
 /* ---- hosts and prefixes ---- */
 
-static const struct site_host *find_host(const struct site_list *list, struct slice name)
+const struct site_host *site_list_host(const struct site_list *list, struct slice name)
 {
     const struct site_host key = {.name = name};
     if (list->host_count == 0) {
@@ -258,7 +258,7 @@ static bool covers(struct slice prefix, struct slice path)
 static const struct site_stack *find_stack(const struct site_list *list, struct slice name,
                                            struct slice path, bool *is_host_known)
 {
-    const struct site_host *host = find_host(list, name);
+    const struct site_host *host = site_list_host(list, name);
     *is_host_known |= host != NULL;
     for (size_t i = 0; host != NULL && i < host->stack_count; i++) {
         if (covers(host->stacks[i].prefix, path)) {

@@ -6,6 +6,8 @@
 
 #include "site/site.h"
 
+struct host_meter;
+
 /* The releases that answer for one host below one prefix, newest first; behind them those that were
  * taken back, of which only immutable files still answer. */
 struct site_stack {
@@ -15,6 +17,8 @@ struct site_stack {
     size_t active_count;     /* at least 1 */
     size_t count;
     struct site **sites; /* borrowed from the list */
+    struct host_meter
+        *meter; /* what counts the host's answers: a layer above; NULL: nothing does */
 };
 
 /* What there is for one host. */
@@ -71,6 +75,9 @@ struct site_list *site_list_next(const struct site_list *old, const struct site_
 
 /* When the first of its releases falls off by time: Unix time; -1: none does. */
 int64_t site_list_expiry_s(const struct site_list *list, const struct site_retention *retention);
+
+/* Exactly this host (as in struct mount), or NULL. */
+const struct site_host *site_list_host(const struct site_list *list, struct slice host);
 
 /* The stack of exactly this host (as in struct mount) and prefix, or NULL. */
 const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,

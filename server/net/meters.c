@@ -1,0 +1,137 @@
+#include "net/meters.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+
+#define MS(number) ((uint64_t)((number)*1e6))
+
+const struct duration_bound duration_bounds[DURATION_BOUNDS] = {
+    {50000, "5e-05"},    {100000, "0.0001"},    {250000, "0.00025"}, {500000, "0.0005"},
+    {MS(1), "0.001"},    {MS(2.5), "0.0025"},   {MS(5), "0.005"},    {MS(10), "0.01"},
+    {MS(25), "0.025"},   {MS(50), "0.05"},      {MS(75), "0.075"},   {MS(100), "0.1"},
+    {MS(250), "0.25"},   {MS(500), "0.5"},      {MS(750), "0.75"},   {MS(1000), "1.0"},
+    {MS(2500), "2.5"},   {MS(5000), "5.0"},     {MS(7500), "7.5"},   {MS(10000), "10.0"},
+    {MS(60000), "60.0"}, {MS(600000), "600.0"},
+};
+
+/* Only the worker writes: no locked instruction. */
+static void add(atomic_uint_fast64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+/* Most answers are quick: the first bounds are looked at first. */
+static size_t bucket_of(uint64_t ns)
+{
+    size_t bucket = 0;
+    while (bucket < DURATION_BOUNDS && ns > duration_bounds[bucket].ns) {
+        bucket++;
+    }
+    return bucket;
+}
+
+void meters_add(struct meters *meters, const struct meter_entry *entry)
+{
+    struct answer_counts *counts =
+        entry->host == NULL ? &meters->hostless : &entry->host->workers[meters->worker];
+    unsigned class = entry->status / 100 - 1;
+    class = class < STATUS_CLASSES ? class : STATUS_CLASSES - 1;
+    add(&counts->answers[class][entry->codec], 1);
+    if (entry->body_bytes > 0) {
+        add(&counts->body_bytes, entry->body_bytes);
+    }
+    if (!entry->is_whole) {
+        add(&counts->aborted, 1);
+    }
+    if (entry->is_request) {
+        add(&meters->durations[bucket_of(entry->duration_ns)], 1);
+        add(&meters->duration_ns, entry->duration_ns);
+    }
+}
+
+/* ---- hosts ---- */
+
+static struct host_meter *meter_new(struct slice name, size_t worker_count)
+{
+    struct host_meter *meter = mem_aligned(_Alignof(struct host_meter),
+                                           sizeof *meter + worker_count * sizeof meter->workers[0]);
+    meter->name = mem_string(name.bytes, name.count);
+    return meter;
+}
+
+static void meter_free(struct host_meter *meter)
+{
+    free(meter->name);
+    free(meter);
+}
+
+static int compare(const void *key, const void *element)
+{
+    const struct slice *name = key;
+    const struct host_meter *meter = *(struct host_meter *const *)element;
+    struct slice other = slice_of_string(meter->name);
+    size_t least = name->count < other.count ? name->count : other.count;
+    int order = least == 0 ? 0 : memcmp(name->bytes, other.bytes, least);
+    return order != 0 ? order : (name->count > other.count) - (name->count < other.count);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    struct slice name = slice_of_string((*(struct host_meter *const *)a)->name);
+    return compare(&name, b);
+}
+
+static struct host_meter *find(const struct host_meters *meters, size_t count, struct slice name)
+{
+    struct host_meter **found =
+        count == 0 ? NULL : bsearch(&name, meters->at, count, sizeof(struct host_meter *), compare);
+    return found == NULL ? NULL : *found;
+}
+
+void host_meters_assign(struct host_meters *meters, struct site_list *list)
+{
+    if (meters->worker_count == 0) {
+        return;
+    }
+    size_t known = meters->count;
+    for (size_t i = 0; i < list->host_count; i++) {
+        struct site_host *host = &list->hosts[i];
+        struct host_meter *meter = find(meters, known, host->name);
+        if (meter == NULL) {
+            meter = meter_new(host->name, meters->worker_count);
+            meters->at = mem_resize(meters->at, meters->count + 1, sizeof(struct host_meter *));
+            meters->at[meters->count++] = meter;
+        }
+        for (size_t j = 0; j < host->stack_count; j++) {
+            host->stacks[j].meter = meter;
+        }
+    }
+    if (meters->count > known) {
+        qsort(meters->at, meters->count, sizeof(struct host_meter *), by_name);
+    }
+}
+
+void host_meters_prune(struct host_meters *meters, const struct site_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < meters->count; i++) {
+        struct host_meter *meter = meters->at[i];
+        if (site_list_host(list, slice_of_string(meter->name)) != NULL) {
+            meters->at[kept++] = meter;
+        } else {
+            meter_free(meter);
+        }
+    }
+    meters->count = kept;
+}
+
+void host_meters_fini(struct host_meters *meters)
+{
+    for (size_t i = 0; i < meters->count; i++) {
+        meter_free(meters->at[i]);
+    }
+    free(meters->at);
+    *meters = (struct host_meters){0};
+}
