@@ -1,30 +1,15 @@
 #include "common/mphf.h"
 
 #include "common/error.h"
-#include "common/mem.h"
 #include "common/wire.h"
 
-#include <cmph.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEY_BYTES = 11,       /* one round of Jenkins' hash */
-    ALGORITHM_BDZ = 5,    /* CMPH_BDZ */
-    HASH_JENKINS = 0,     /* CMPH_HASH_JENKINS */
-    FIXED_BYTES = 21,     /* five words and one byte around the two arrays */
-    BUILD_BLOCK_BITS = 7, /* 128 vertices, 32 bytes of values, per rank */
-    BUILD_SALTS_MAX = 64, /* each salt has libcmph's 15 seeds to try */
-    UNASSIGNED = 3,
-};
+enum { UNASSIGNED = 3 };
 
-_Static_assert((int)ALGORITHM_BDZ == (int)CMPH_BDZ,
-               "libcmph numbers its algorithms as we store them");
-_Static_assert((int)HASH_JENKINS == (int)CMPH_HASH_JENKINS, "and its hash functions");
-
-/* The key is the first 11 bytes of the salted hash with each top bit cleared: libcmph adds bytes up
- * as plain `char`, whose sign differs between machines; with seven bits there is no sign. */
-static void key_of(const struct hash128 *hash, uint64_t salt, uint8_t key[16])
+/* Each top bit is cleared: libcmph adds bytes up as plain `char`, whose sign differs between
+ * machines; with seven bits there is no sign. */
+void mphf_key(const struct hash128 *hash, uint64_t salt, uint8_t key[16])
 {
     const uint64_t low_seven = 0x7f7f7f7f7f7f7f7fULL;
     uint64_t words[2];
@@ -43,7 +28,7 @@ static void jenkins(const uint8_t key[16], uint32_t seed, uint32_t out[3])
     uint32_t a = 0x9e3779b9u + words[0];
     uint32_t b = 0x9e3779b9u + words[1];
     /* the lowest byte of the third word holds the length */
-    uint32_t c = seed + KEY_BYTES + (words[2] << 8);
+    uint32_t c = seed + MPHF_KEY_BYTES + (words[2] << 8);
     static const struct {
         uint8_t right_a, left_b, right_c;
     } shifts[3] = {{13, 8, 13}, {12, 16, 5}, {3, 10, 15}};
@@ -101,7 +86,7 @@ static uint32_t assigned_in_block(const struct mphf *mphf, uint32_t vertex)
     uint32_t block_start = (vertex >> mphf->block_bits) << mphf->block_bits;
     const uint8_t *at = mphf->values + (block_start >> 2);
     uint32_t left = vertex - block_start;
-    if (mphf->block_bits == BUILD_BLOCK_BITS && block_start < mphf->whole_blocks_end) {
+    if (mphf->block_bits == MPHF_BLOCK_BITS && block_start < mphf->whole_blocks_end) {
         return assigned_of_128(at, left);
     }
     uint32_t count = 0;
@@ -131,11 +116,11 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
     uint32_t part_vertices = wire_u32(&reader);
     uint32_t rank_count = wire_u32(&reader);
     *why = "the hash function is too short for its header";
-    if (!wire_ok(&reader) || bytes < FIXED_BYTES) {
+    if (!wire_ok(&reader) || bytes < MPHF_FIXED_BYTES) {
         return ERR_FORMAT;
     }
     *why = "the hash function is of an unknown algorithm";
-    if (algorithm != ALGORITHM_BDZ || hash_kind != HASH_JENKINS) {
+    if (algorithm != MPHF_BDZ || hash_kind != MPHF_JENKINS) {
         return ERR_FORMAT;
     }
     *why = "the hash function's graph does not fit its keys";
@@ -145,7 +130,7 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
     }
     *why = "the hash function's tables point outside its bytes";
     uint64_t values_bytes = (vertices + 3) / 4;
-    if (bytes != FIXED_BYTES + 4 * (uint64_t)rank_count + values_bytes) {
+    if (bytes != MPHF_FIXED_BYTES + 4 * (uint64_t)rank_count + values_bytes) {
         return ERR_FORMAT;
     }
     const uint8_t *ranks = reader.at;
@@ -161,7 +146,7 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
         .key_count = key_count,
         .seed = seed,
         .part_vertices = part_vertices,
-        .whole_blocks_end = (uint32_t)(vertices & ~(uint64_t)((1 << BUILD_BLOCK_BITS) - 1)),
+        .whole_blocks_end = (uint32_t)(vertices & ~(uint64_t)((1 << MPHF_BLOCK_BITS) - 1)),
         .block_bits = block_bits,
         .part_inverse = UINT64_MAX / part_vertices + 1,
         .salt = salt,
@@ -184,7 +169,7 @@ uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash)
     }
     uint8_t key[16];
     uint32_t vertices[3];
-    key_of(hash, mphf->salt, key);
+    mphf_key(hash, mphf->salt, key);
     jenkins(key, mphf->seed, vertices);
     unsigned sum = 0;
     for (uint32_t part = 0; part < 3; part++) {
@@ -196,113 +181,4 @@ uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash)
     memcpy(&rank, mphf->ranks + 4 * (size_t)(vertex >> mphf->block_bits), sizeof rank);
     rank += assigned_in_block(mphf, vertex);
     return rank < mphf->key_count ? rank : UINT32_MAX;
-}
-
-/* Vertices per key. Small sets need more room for a graph without cycles to be likely. */
-static double graph_size(uint32_t count)
-{
-    if (count < 300) {
-        return 2.0;
-    }
-    return count < 20000 ? 1.30 : 1.23;
-}
-
-static bool positions_are_distinct(const struct mphf *mphf, const struct hash128 *hashes,
-                                   uint32_t count)
-{
-    uint8_t *seen = mem_zeroed(count / 8 + 1, 1);
-    bool distinct = true;
-    for (uint32_t i = 0; i < count && distinct; i++) {
-        uint32_t position = mphf_find(mphf, &hashes[i]);
-        uint8_t bit = (uint8_t)(1u << (position & 7));
-        distinct = position < count && (seen[position / 8] & bit) == 0;
-        if (distinct) {
-            seen[position / 8] |= bit;
-        }
-    }
-    free(seen);
-    return distinct;
-}
-
-/* One attempt with one salt: the packed function, or NULL. */
-static void *build_once(struct hash128 *keys, uint32_t count, size_t *out_bytes)
-{
-    void *packed = NULL;
-    cmph_io_adapter_t *source =
-        cmph_io_struct_vector_adapter(keys, sizeof *keys, 0, KEY_BYTES, count);
-    cmph_config_t *config = cmph_config_new(source);
-    cmph_config_set_algo(config, CMPH_BDZ);
-    cmph_config_set_graphsize(config, graph_size(count));
-    cmph_config_set_b(config, BUILD_BLOCK_BITS);
-    srand(1); /* libcmph draws its seeds from rand(): the same keys give the same function */
-    cmph_t *function = cmph_new(config);
-    cmph_config_destroy(config);
-    cmph_io_struct_vector_adapter_destroy(source);
-    if (function != NULL) {
-        *out_bytes = cmph_packed_size(function);
-        packed = mem_zeroed(*out_bytes, 1);
-        cmph_pack(function, packed);
-        cmph_destroy(function);
-    }
-    return packed;
-}
-
-/* libcmph counts a word more than it packs: the length that mphf_init() expects is the real one. */
-static size_t real_bytes(const void *packed, size_t bytes)
-{
-    struct wire_reader reader = wire_reader(packed, bytes);
-    wire_u64(&reader);
-    wire_u32(&reader);
-    uint64_t vertices = 3 * (uint64_t)wire_u32(&reader);
-    return FIXED_BYTES + 4 * (size_t)wire_u32(&reader) + (size_t)((vertices + 3) / 4);
-}
-
-int mphf_build(const struct hash128 *hashes, uint32_t count, void **out_packed, size_t *out_bytes,
-               uint64_t *out_salt)
-{
-    if (count == 0) {
-        *out_packed = NULL;
-        *out_bytes = 0;
-        *out_salt = 0;
-        return 0;
-    }
-    if ((double)count * graph_size(count) > (double)(UINT32_MAX - 16)) {
-        return ERR_LIMIT;
-    }
-    struct hash128 *keys = mem_zeroed(count, sizeof *keys);
-    int status = ERR_FORMAT;
-    for (uint64_t attempt = 0; attempt < BUILD_SALTS_MAX && status != 0; attempt++) {
-        uint64_t salt = attempt * 0x9e3779b97f4a7c15ULL;
-        for (uint32_t i = 0; i < count; i++) {
-            key_of(&hashes[i], salt, keys[i].bytes);
-        }
-        size_t bytes = 0;
-        void *packed = build_once(keys, count, &bytes);
-        struct mphf mphf;
-        const char *why;
-        if (packed != NULL) {
-            bytes = real_bytes(packed, bytes);
-            if (mphf_init(packed, bytes, count, salt, &mphf, &why) == 0 &&
-                positions_are_distinct(&mphf, hashes, count)) {
-                *out_packed = packed;
-                *out_bytes = bytes;
-                *out_salt = salt;
-                status = 0;
-                continue;
-            }
-        }
-        free(packed);
-    }
-    free(keys);
-    return status;
-}
-
-uint32_t mphf_find_by_library(const void *packed, const struct hash128 *hash, uint64_t salt)
-{
-    uint8_t key[16];
-    key_of(hash, salt, key);
-    /* cmph_search_packed() takes a pointer to non-const but only reads. */
-    void *function;
-    memcpy(&function, &packed, sizeof function);
-    return cmph_search_packed(function, (const char *)key, KEY_BYTES);
 }

@@ -2,7 +2,8 @@
  * key gets some position too (or none) and the caller must compare. Built by libcmph's BDZ, stored
  * as cmph_pack() leaves it, read by our own bounds-checked reader, which keeps the validated header
  * apart from the mapping (docs/decisions.md, "Our own reader for libcmph's function").
- * This is the one file that includes libcmph. Reading is thread-safe; building is not (rand()). */
+ * mphf.c reads; mphf_build.c is the one file that includes libcmph. Reading is thread-safe;
+ * building is not (rand()). */
 #ifndef CAIRN_COMMON_MPHF_H
 #define CAIRN_COMMON_MPHF_H
 
@@ -10,6 +11,15 @@
 #include "common/hash.h"
 
 #include <stdbool.h>
+
+/* As libcmph packs a function of ours. */
+enum {
+    MPHF_KEY_BYTES = 11,   /* one round of Jenkins' hash */
+    MPHF_BDZ = 5,          /* CMPH_BDZ */
+    MPHF_JENKINS = 0,      /* CMPH_HASH_JENKINS */
+    MPHF_FIXED_BYTES = 21, /* five words and one byte around the two arrays */
+    MPHF_BLOCK_BITS = 7,   /* 128 vertices, 32 bytes of values, per rank */
+};
 
 /* A validated function over mapped bytes that the caller keeps alive. Zero keys: no bytes. */
 struct mphf {
@@ -33,6 +43,10 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
 /* The position of a path's hash, below key_count; UINT32_MAX if the function shows that it is none
  * of its keys. For most keys that it was not built from, it returns a position all the same. */
 uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash);
+
+/* What libcmph takes for the key of a hash: the first MPHF_KEY_BYTES bytes of the salted hash, of
+ * each the low seven bits. */
+void mphf_key(const struct hash128 *hash, uint64_t salt, uint8_t key[16]);
 
 /* Builds the function for `count` hashes, sorted and without duplicates, and packs it. The result
  * is the same for the same hashes. The caller frees *out_packed. Sets the salt that it was built

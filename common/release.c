@@ -120,3 +120,41 @@ int release_bind(const struct index *index, const struct archive *archive, struc
     }
     return 0;
 }
+
+int release_commits(const struct archive *archive, struct commit **out_commits, size_t *out_count,
+                    struct error *error)
+{
+    struct commit *commits = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    struct commit commit = {0};
+    uint64_t end;
+    uint64_t file_bytes;
+    int result = archive_file_bytes(archive, &file_bytes, error);
+    if (result == 0) {
+        result = archive_last_commit(archive, file_bytes, &commit, &end, error);
+    }
+    if (result < 0) {
+        return result;
+    }
+    bool is_there = result > 0;
+    while (is_there) {
+        if (count == capacity) {
+            capacity = mem_capacity(capacity, count + 1);
+            commits = mem_resize(commits, capacity, sizeof *commits);
+        }
+        commits[count++] = commit;
+        const char *why;
+        is_there = commit.previous_offset != 0 &&
+                   commit_decode(archive->map, commit.previous_offset + COMMIT_RECORD_BYTES,
+                                 archive->superblock.uuid, &commit, &why) == 0;
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+        struct commit swapped = commits[i];
+        commits[i] = commits[count - 1 - i];
+        commits[count - 1 - i] = swapped;
+    }
+    *out_commits = commits;
+    *out_count = count;
+    return 0;
+}

@@ -27,4 +27,9 @@ char *release_numbered_path(const char *stem, uint64_t release);
 int release_bind(const struct index *index, const struct archive *archive,
                  struct error *error) CAIRN_MUST_CHECK;
 
+/* Every commit of the archive, oldest first, as far back as they can be reached; the caller frees
+ * *out_commits. On failure a negative code, and a sentence in *error. */
+int release_commits(const struct archive *archive, struct commit **out_commits, size_t *out_count,
+                    struct error *error) CAIRN_MUST_CHECK;
+
 #endif

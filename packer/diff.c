@@ -1,7 +1,7 @@
 #include "packer/diff.h"
 
 #include "common/json_writer.h"
-#include "packer/opened_release.h"
+#include "common/opened_release.h"
 #include "packer/overlay.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 #include "packer/extract.h"
 
 #include "common/mem.h"
+#include "common/opened_release.h"
 #include "common/path.h"
-#include "packer/opened_release.h"
 #include "packer/release_view.h"
 
 #include <dirent.h>

@@ -2,9 +2,9 @@
 
 #include "common/json_writer.h"
 #include "common/key.h"
+#include "common/opened_release.h"
 #include "common/validators.h"
 #include "packer/compress.h"
-#include "packer/opened_release.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -177,21 +177,6 @@ static void print_json(const struct index *index, const struct entry_row *rows, 
     json_end(&json);
 }
 
-/* Whose signature it bears: not whether it fits, which `verify --trust` says. */
-static bool find_signer(const struct opened_release *opened, char out[KEY_ID_TEXT_BYTES])
-{
-    struct signature signature;
-    struct key_id id;
-    const char *why;
-    if (signature_decode(opened->archive->map, &opened->commit, opened->archive->superblock.uuid,
-                         &signature, &why) != 0) {
-        return false;
-    }
-    memcpy(id.bytes, signature.key_id, sizeof id.bytes);
-    key_id_text(&id, out);
-    return true;
-}
-
 int list_release(const char *path, bool as_json, FILE *out, struct error *error)
 {
     struct opened_release opened;
@@ -200,7 +185,7 @@ int list_release(const char *path, bool as_json, FILE *out, struct error *error)
         return status;
     }
     char key_id[KEY_ID_TEXT_BYTES];
-    const char *signer = find_signer(&opened, key_id) ? key_id : NULL;
+    const char *signer = opened_release_signer(&opened, key_id) ? key_id : NULL;
     struct entry_row *rows = sorted_entries(opened.index);
     if (as_json) {
         print_json(opened.index, rows, signer, out);

@@ -32,11 +32,6 @@ void release_view_digest(struct release_view *view);
 int release_view_index(struct release_view *view, const char *stem, struct index_image *out_image,
                        struct error *error) CAIRN_MUST_CHECK;
 
-/* Every commit of the archive, oldest first, as far back as they can be reached; the caller frees
- * *out_commits. On failure a negative code, and a sentence in *error. */
-int release_commits(const struct archive *archive, struct commit **out_commits, size_t *out_count,
-                    struct error *error) CAIRN_MUST_CHECK;
-
 /* The bytes of a content. */
 const uint8_t *release_view_bytes(const struct release_view *view, const struct content *content);
 

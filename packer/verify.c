@@ -1,8 +1,8 @@
 #include "packer/verify.h"
 
 #include "common/mem.h"
+#include "common/opened_release.h"
 #include "common/sha256.h"
-#include "packer/opened_release.h"
 #include "packer/release_view.h"
 
 #include <inttypes.h>

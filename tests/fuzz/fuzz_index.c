@@ -7,6 +7,7 @@
  * so no code of libcmph sees these bytes.
  */
 #include "common/mem.h"
+#include "common/opened_release.h"
 #include "fuzz.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
@@ -14,7 +15,6 @@
 #include "packer/diff.h"
 #include "packer/index_writer.h"
 #include "packer/list.h"
-#include "packer/opened_release.h"
 #include "packer/verify.h"
 #include "samples.h"
 

@@ -1,4 +1,4 @@
-#include "packer/opened_release.h"
+#include "common/opened_release.h"
 
 #include "common/mem.h"
 #include "common/read_at.h"
@@ -53,6 +53,9 @@ int opened_release_init(struct opened_release *opened, const char *path, struct 
         const char *why;
         status = commit_decode(opened->archive->map, opened->index->committed_bytes,
                                opened->archive->superblock.uuid, &opened->commit, &why);
+        if (status != 0) {
+            error_set(error, status, "%s: %s", archive_path, why);
+        }
     }
     free(archive_path);
     free(index_path);
@@ -67,6 +70,20 @@ void opened_release_fini(struct opened_release *opened)
     index_close(opened->index);
     archive_unref(opened->archive);
     *opened = (struct opened_release){0};
+}
+
+bool opened_release_signer(const struct opened_release *opened, char out[KEY_ID_TEXT_BYTES])
+{
+    struct signature signature;
+    struct key_id id;
+    const char *why;
+    if (signature_decode(opened->archive->map, &opened->commit, opened->archive->superblock.uuid,
+                         &signature, &why) != 0) {
+        return false;
+    }
+    memcpy(id.bytes, signature.key_id, sizeof id.bytes);
+    key_id_text(&id, out);
+    return true;
 }
 
 int slice_compare(struct slice a, struct slice b)
