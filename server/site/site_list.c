@@ -60,20 +60,33 @@ const struct site_stack *site_list_stack_of(const struct site_list *list, struct
     return NULL;
 }
 
-/* Puts a site under those of its hosts that have room below the newer ones; a retired one only
- * where there is a newer one. The first site of a host and of a stack is always kept, so that their
- * names, which are its, live as long as they do. */
-static bool add_to_stacks(struct site_list *list, struct site *site, bool is_retired, size_t retain)
+static bool is_overlay(const struct site *site)
+{
+    return (site->index->flags & INDEX_OVERLAY) != 0;
+}
+
+/* Does the stack end in an overlay, which is nothing without the releases below it? What is retired
+ * answers for itself alone. */
+static bool lacks_base(const struct site_stack *stack)
+{
+    return stack->count > 0 && stack->count == stack->active_count &&
+           is_overlay(stack->sites[stack->count - 1]);
+}
+
+/* Puts a site under those of its hosts that have less than `room` above it, or need it; one that is
+ * retired, or has no room, only where there is a newer one. The first site of a host and of a stack
+ * is always kept, so that their names, which are its, live as long as they do. */
+static bool add_to_stacks(struct site_list *list, struct site *site, bool is_retired, size_t room)
 {
     bool is_kept = false;
     for (size_t i = 0; i < site->mount.host_count; i++) {
         struct slice name = slice_of_string(site->mount.hosts[i]);
-        if (is_retired &&
+        if ((is_retired || room == 0) &&
             site_list_stack_of(list, name, slice_of_string(site->mount.prefix)) == NULL) {
             continue;
         }
         struct site_stack *stack = stack_of(host_of(list, name), &site->mount);
-        if (stack->count < retain || stack->count == 0) {
+        if (stack->count < room || (lacks_base(stack) && !is_retired)) {
             stack->sites = mem_resize(stack->sites, stack->count + 1, sizeof(struct site *));
             stack->sites[stack->count++] = site;
             stack->active_count += !is_retired;
@@ -85,9 +98,9 @@ static bool add_to_stacks(struct site_list *list, struct site *site, bool is_ret
 
 /* Takes over a reference. */
 static void add_site(struct site_list *list, struct site *site, struct site_standing standing,
-                     size_t retain)
+                     size_t room)
 {
-    if (add_to_stacks(list, site, standing.is_retired, retain)) {
+    if (add_to_stacks(list, site, standing.is_retired, room)) {
         list->standings[list->count] = standing;
         list->sites[list->count++] = site;
     } else {
@@ -140,18 +153,23 @@ static bool is_on_top(const struct site_list *list, const struct site *site)
     return false;
 }
 
-/* Does site i of the old list stay? */
-static bool stays(const struct site_list *old, size_t i, const struct site_change *change,
-                  const struct site_retention *retention, int64_t now_s)
+/* May site i of the old list stay? */
+static bool stays(const struct site_list *old, size_t i, const struct site_change *change)
 {
     const struct site *site = old->sites[i];
     const struct site *added = change->added;
-    int64_t superseded_s = old->standings[i].superseded_s;
-    bool is_over =
-        retention->time_s > 0 && superseded_s > 0 && now_s - superseded_s >= retention->time_s;
     bool is_same = added != NULL && site_is_same_release(site, added) &&
                    mount_equal(&site->mount, &added->mount);
-    return site != change->removed && !is_over && !is_same;
+    return site != change->removed && !is_same;
+}
+
+/* Below how many others it stays for its own sake. */
+static size_t room_for(const struct site_standing *standing, const struct site_retention *retention,
+                       int64_t now_s)
+{
+    bool is_over = retention->time_s > 0 && standing->superseded_s > 0 &&
+                   now_s - standing->superseded_s >= retention->time_s;
+    return is_over ? 0 : retention->count > 0 ? retention->count : 1;
 }
 
 struct site_list *site_list_next(const struct site_list *old, const struct site_change *change,
@@ -162,14 +180,16 @@ struct site_list *site_list_next(const struct site_list *old, const struct site_
     list->sites = mem_zeroed(old->count + 1, sizeof(struct site *));
     list->standings = mem_zeroed(old->count + 1, sizeof *list->standings);
     if (change->added != NULL) {
-        add_site(list, change->added, (struct site_standing){0}, retention->count);
+        const struct site_standing standing = {0};
+        add_site(list, change->added, standing, room_for(&standing, retention, now_s));
     }
     for (int pass = 0; pass < 2; pass++) { /* those that are active, then those that are retired */
         for (size_t i = 0; i < old->count; i++) {
             struct site_standing standing = old->standings[i];
             standing.is_retired |= old->sites[i] == change->retired;
-            if (standing.is_retired == (pass == 1) && stays(old, i, change, retention, now_s)) {
-                add_site(list, site_ref(old->sites[i]), standing, retention->count);
+            if (standing.is_retired == (pass == 1) && stays(old, i, change)) {
+                add_site(list, site_ref(old->sites[i]), standing,
+                         room_for(&standing, retention, now_s));
             }
         }
     }
@@ -184,12 +204,29 @@ struct site_list *site_list_next(const struct site_list *old, const struct site_
     return list;
 }
 
+/* Does a newer release need it, so that it stays whatever its time? */
+static bool is_base(const struct site_list *list, const struct site *site)
+{
+    for (size_t i = 0; i < list->host_count; i++) {
+        for (size_t j = 0; j < list->hosts[i].stack_count; j++) {
+            const struct site_stack *stack = &list->hosts[i].stacks[j];
+            for (size_t k = 1; k < stack->active_count; k++) {
+                if (stack->sites[k] == site && is_overlay(stack->sites[k - 1])) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 int64_t site_list_expiry_s(const struct site_list *list, const struct site_retention *retention)
 {
     int64_t least = -1;
     for (size_t i = 0; retention->time_s > 0 && i < list->count; i++) {
         int64_t superseded_s = list->standings[i].superseded_s;
-        if (superseded_s > 0 && (least < 0 || superseded_s + retention->time_s < least)) {
+        if (superseded_s > 0 && !is_base(list, list->sites[i]) &&
+            (least < 0 || superseded_s + retention->time_s < least)) {
             least = superseded_s + retention->time_s;
         }
     }
@@ -299,11 +336,20 @@ bool site_list_has_on_top(const struct site_list *list, const struct site *site)
 
 /* ---- paths ---- */
 
-static const struct index_entry *page_at(const struct index *index, struct slice path)
+/* The page at a path as the newest of these sites that has anything there says: NULL if that is no
+ * page, such as the tombstone of an overlay. */
+static const struct index_entry *page_at(const struct site_stack *stack, size_t visible,
+                                         struct slice path, struct site **out_site)
 {
     struct hash128 hash = hash128(path.bytes, path.count);
-    const struct index_entry *entry = index_find(index, &hash, path);
-    return entry != NULL && entry->kind == ENTRY_FILE ? entry : NULL;
+    for (size_t i = 0; i < visible; i++) {
+        const struct index_entry *entry = index_find(stack->sites[i]->index, &hash, path);
+        if (entry != NULL) {
+            *out_site = stack->sites[i];
+            return entry->kind == ENTRY_FILE ? entry : NULL;
+        }
+    }
+    return NULL;
 }
 
 /* Where the folder above a folder of the path ends: of "/a/b/" 3, of "/a/" 1. */
@@ -375,16 +421,21 @@ static bool find_nested_page(const struct site_stack *stack, size_t visible, str
         }
         memcpy(key, path.bytes, count);
         memcpy(key + count, name, sizeof name - 1);
-        for (size_t i = 0; i < visible; i++) {
-            match->site = stack->sites[i];
-            match->not_found_page =
-                page_at(match->site->index, (struct slice){key, count + sizeof name - 1});
-            if (match->not_found_page != NULL) {
-                return true;
-            }
+        match->not_found_page =
+            page_at(stack, visible, (struct slice){key, count + sizeof name - 1}, &match->site);
+        if (match->not_found_page != NULL) {
+            return true;
         }
     }
     return false;
+}
+
+/* Does it say that the page of the root is none, or is gone? */
+static bool has_no_page(const struct index *index)
+{
+    static const struct slice path = {"/404.html", 9};
+    struct hash128 hash = hash128(path.bytes, path.count);
+    return index_find(index, &hash, path) != NULL;
 }
 
 static struct site_match missing(const struct site_stack *stack, struct slice path, unsigned status)
@@ -394,11 +445,15 @@ static struct site_match missing(const struct site_stack *stack, struct slice pa
     if (find_nested_page(stack, visible, path, &match)) {
         return match;
     }
-    for (size_t i = 0; i < visible && match.not_found_page == NULL; i++) {
+    for (size_t i = 0; i < visible; i++) {
         const struct index *index = stack->sites[i]->index;
         match.site = stack->sites[i];
         if (index->not_found_entry != 0) { /* 1 + position, checked at load */
             match.not_found_page = &index->entries[index->not_found_entry - 1];
+            break;
+        }
+        if (has_no_page(index)) {
+            break;
         }
     }
     return match;

@@ -107,6 +107,11 @@ static const struct {
     {{"O N/404.html", "S N/404.html"}, "/a", NONE, 404, 0},
     {{"O", "O", "S", "S N/404.html"}, "/a", NONE, 404, NONE},
     {{"O G/a", "S N/404.html F/a"}, "/a", NONE, 410, 1},
+    /* one that an overlay takes away is gone */
+    {{"O T/404.html", "S N/404.html"}, "/a", NONE, 404, NONE},
+    {{"O", "O T/404.html", "S N/404.html"}, "/a", NONE, 404, NONE},
+    {{"O N/404.html", "O T/404.html", "S N/404.html"}, "/a", NONE, 404, 0},
+    {{"O R/404.html", "S N/404.html"}, "/a", NONE, 404, NONE},
 };
 
 static int place_of(const struct site_list *list, const struct site *site)
@@ -230,6 +235,62 @@ Test(site_list, retain_and_repeats)
         site_list_free(list);
         undertaker_bury(&undertaker);
     }
+    undertaker_fini(&undertaker);
+}
+
+/* An overlay is nothing without what it is laid over: neither number nor time takes that away from
+ * below it, and when it goes, so does what only it needed. */
+Test(site_list, what_an_overlay_needs_stays)
+{
+    static const struct {
+        const char *kinds; /* S or O, in the order of the loads; release 1, 2, ... */
+        size_t retain;
+        const char *list;
+    } cases[] = {
+        {"SO", 1, "21"},     {"SOO", 1, "321"},           {"SOO", 2, "321"},   {"SOOS", 1, "4"},
+        {"SOOS", 2, "4321"}, {"SOSO", 2, "43"},           {"SOSO", 3, "4321"}, {"SSO", 2, "32"},
+        {"OO", 1, "21"},     {"SOOOOOOO", 3, "87654321"}, {"SOOOSS", 2, "65"},
+    };
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct site_list *list = site_list_new();
+        for (const char *at = cases[i].kinds; *at != '\0'; at++) {
+            char words[] = {*at, ' ', 'F', '/', 'a', '\0'};
+            struct site *site = make_site(&undertaker, words, (uint64_t)(at - cases[i].kinds) + 1);
+            struct site_list *next = with(list, site, cases[i].retain);
+            site_list_free(list);
+            list = next;
+        }
+        cr_expect(strcmp(releases(list), cases[i].list) == 0, "row %zu: %s", i, releases(list));
+        site_list_free(list);
+    }
+    undertaker_fini(&undertaker);
+}
+
+Test(site_list, what_an_overlay_needs_outlives_its_time)
+{
+    const struct site_retention retention = {8, 10};
+    const struct site_change nothing = {0};
+    struct undertaker undertaker;
+    cr_assert(undertaker_init(&undertaker, NULL) == 0);
+    struct site_list *list = site_list_new();
+    static const char *const words[] = {"S F/a", "O F/b", "O F/c", "S F/a"};
+    static const char *const after_20_s[] = {"1", "21", "321", "4"};
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        int64_t now_s = 1000 * (int64_t)(i + 1);
+        struct site_change change = {.added = make_site(&undertaker, words[i], i + 1)};
+        struct site_list *next = site_list_next(list, &change, &retention, now_s);
+        site_list_free(list);
+        list = next;
+        int64_t expiry_s = site_list_expiry_s(list, &retention);
+        cr_expect(expiry_s == (i == 3 ? now_s + 10 : -1), "%zu: %lld", i, (long long)expiry_s);
+        next = site_list_next(list, &nothing, &retention, now_s + 20);
+        site_list_free(list);
+        list = next;
+        cr_expect(strcmp(releases(list), after_20_s[i]) == 0, "%zu: %s", i, releases(list));
+    }
+    site_list_free(list);
     undertaker_fini(&undertaker);
 }
 
