@@ -203,7 +203,7 @@ static int read_long(struct reader *reader, const struct argument *argument, str
     struct slice rest = slice_of_string(argument->text + 2);
     struct slice name = slice_take(&rest, '=');
     bool has_value = argument->text[2 + name.count] == '=';
-    const struct option *option;
+    const struct option *option = NULL;
     int status = find_name(reader->table, name, &option, error);
     return status != 0 ? status
                        : read_flag(reader, argument, option, has_value ? rest.bytes : NULL, error);
