@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -57,4 +58,12 @@ struct hash128 hash128_stream_value(const struct hash128_stream *stream)
 void hash128_stream_free(struct hash128_stream *stream)
 {
     free(stream);
+}
+
+const char *hash_library_version(void)
+{
+    static char text[32];
+    unsigned version = XXH_versionNumber();
+    snprintf(text, sizeof text, "%u.%u.%u", version / 10000, version / 100 % 100, version % 100);
+    return text;
 }

@@ -25,4 +25,7 @@ void hash128_stream_add(struct hash128_stream *stream, const void *bytes, size_t
 struct hash128 hash128_stream_value(const struct hash128_stream *stream);
 void hash128_stream_free(struct hash128_stream *stream); /* takes NULL */
 
+/* Of the library, as it was built in. */
+const char *hash_library_version(void);
+
 #endif

@@ -343,3 +343,8 @@ void public_key_free(struct public_key *key)
         free(key);
     }
 }
+
+const char *key_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

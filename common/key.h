@@ -52,4 +52,7 @@ bool public_key_verifies(const struct public_key *key, const void *message, size
 void private_key_free(struct private_key *key); /* wipes it; takes NULL */
 void public_key_free(struct public_key *key);   /* takes NULL */
 
+/* Of the library that the program runs with. */
+const char *key_library_version(void);
+
 #endif

@@ -324,6 +324,21 @@ int settings_read(struct settings *settings, const struct option_table *table, i
 
 /* ---- what follows from it ---- */
 
+/* "on|off|require": "on, off or require". */
+static char *choices_text(const char *choices)
+{
+    char *text = mem_string("", 0);
+    struct slice rest = slice_of_string(choices);
+    while (rest.count > 0) {
+        struct slice choice = slice_take(&rest, '|');
+        const char *between = *text == '\0' ? "" : rest.count > 0 ? ", " : " or ";
+        char *longer = mem_format("%s%s%.*s", text, between, (int)choice.count, choice.bytes);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 static int refuse_choice(const struct setting *setting, struct error *error)
 {
     struct nearest nearest = nearest_to(slice_of_string(setting->value));
@@ -332,10 +347,12 @@ static int refuse_choice(const struct setting *setting, struct error *error)
         nearest_offer(&nearest, slice_take(&rest, '|'));
     }
     bool is_near = nearest.found.count > 0;
-    return error_set(error, ERR_USAGE, "--%s: not %s: %s%s%.*s%s", setting->option->name,
-                     setting->option->choices, setting->value, is_near ? "; did you mean " : "",
-                     (int)nearest.found.count, is_near ? nearest.found.bytes : "",
-                     is_near ? "?" : "");
+    char *choices = choices_text(setting->option->choices);
+    error_set(error, ERR_USAGE, "--%s: not %s: %s%s%.*s%s", setting->option->name, choices,
+              setting->value, is_near ? "; did you mean " : "", (int)nearest.found.count,
+              is_near ? nearest.found.bytes : "", is_near ? "?" : "");
+    free(choices);
+    return ERR_USAGE;
 }
 
 static bool is_choice(const char *choices, const char *value)

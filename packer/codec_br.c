@@ -2,6 +2,7 @@
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,4 +44,12 @@ bool br_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *byte
     }
     BrotliDecoderDestroyInstance(state);
     return is_same && result == BROTLI_DECODER_RESULT_SUCCESS && coded_count == 0 && done == count;
+}
+
+const char *br_library_version(void)
+{
+    static char text[32];
+    uint32_t version = BrotliEncoderVersion(); /* 8 bits, 12 bits, 12 bits */
+    snprintf(text, sizeof text, "%u.%u.%u", version >> 24, version >> 12 & 0xfff, version & 0xfff);
+    return text;
 }

@@ -14,4 +14,7 @@ size_t br_encode(int quality, const uint8_t *bytes, size_t count, uint8_t *out, 
 /* Does this stream, and nothing behind it, decode to exactly these bytes? */
 bool br_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *bytes, size_t count);
 
+/* Of the library that the program runs with. */
+const char *br_library_version(void);
+
 #endif

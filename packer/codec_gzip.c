@@ -57,3 +57,8 @@ bool gzip_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *by
     libdeflate_free_decompressor(decompressor);
     return is_same && done == count;
 }
+
+const char *gzip_library_version(void)
+{
+    return LIBDEFLATE_VERSION_STRING;
+}

@@ -18,4 +18,7 @@ size_t gzip_encode(struct gzip_encoder *encoder, const uint8_t *bytes, size_t co
 /* Do these members, one or more and nothing else, decode to exactly these bytes? */
 bool gzip_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *bytes, size_t count);
 
+/* Of the library that the program was built with: it does not say more. */
+const char *gzip_library_version(void);
+
 #endif

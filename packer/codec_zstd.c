@@ -70,3 +70,8 @@ bool zstd_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *by
     ZSTD_freeDCtx(context);
     return is_same && result == 0 && in.pos == in.size && done == count;
 }
+
+const char *zstd_library_version(void)
+{
+    return ZSTD_versionString();
+}

@@ -19,4 +19,7 @@ size_t zstd_encode(struct zstd_encoder *encoder, const uint8_t *bytes, size_t co
 /* Do these frames, one or more and nothing else, decode to exactly these bytes? */
 bool zstd_decodes_to(const uint8_t *coded, size_t coded_count, const uint8_t *bytes, size_t count);
 
+/* Of the library that the program runs with. */
+const char *zstd_library_version(void);
+
 #endif

@@ -1,8 +1,12 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
 #include "common/nearest.h"
 #include "common/standard_streams.h"
+#include "common/version.h"
 #include "packer/add_report.h"
 #include "packer/check.h"
+#include "packer/codec_br.h"
+#include "packer/codec_gzip.h"
+#include "packer/codec_zstd.h"
 #include "packer/compact.h"
 #include "packer/diff.h"
 #include "packer/extract.h"
@@ -113,8 +117,17 @@ static int run_verify(struct request *request, const struct argument *words, siz
                       struct error *error)
 {
     (void)count;
-    return (request->is_archive ? verify_archive : verify_release)(words[0].text, &request->trust,
-                                                                   stdout, error);
+    struct trust trust = {0};
+    int status = 0;
+    for (size_t i = 0; i < request->trusted_count && status == 0; i++) {
+        status = trust_add(&trust, request->trusted[i], error);
+    }
+    if (status == 0) {
+        status = (request->is_archive ? verify_archive : verify_release)(words[0].text, &trust,
+                                                                         stdout, error);
+    }
+    trust_fini(&trust);
+    return status;
 }
 
 static int run_extract(struct request *request, const struct argument *words, size_t count,
@@ -324,7 +337,14 @@ static int finish(const struct command *command, int status, const struct error 
 
 static void print_version(void)
 {
-    printf("cairn-pack %s\n", CAIRN_VERSION);
+    struct library libraries[COMMON_LIBRARIES + 4] = {
+        [COMMON_LIBRARIES] = {"libcmph", NULL},
+        {"libdeflate", gzip_library_version()},
+        {"brotli", br_library_version()},
+        {"zstd", zstd_library_version()},
+    };
+    version_common_libraries(libraries);
+    version_print("cairn-pack", libraries, ARRAY_COUNT(libraries), stdout);
 }
 
 static void print_about(const struct command *command, const struct settings *settings)

@@ -1,6 +1,9 @@
 #include "packer/request.h"
 
+#include "common/mem.h"
+
 #include <stdint.h>
+#include <stdlib.h>
 
 #define IN(member) .offset = offsetof(struct request, member)
 
@@ -15,7 +18,7 @@ void request_init(struct request *request)
 void request_fini(struct request *request)
 {
     site_options_fini(&request->site);
-    trust_fini(&request->trust);
+    free(request->trusted);
 }
 
 static int set_site(const struct setting *setting, void *subject, struct error *error)
@@ -38,7 +41,11 @@ static int set_jobs(const struct setting *setting, void *subject, struct error *
 static int add_trusted(const struct setting *setting, void *subject, struct error *error)
 {
     struct request *request = subject;
-    return trust_add(&request->trust, setting->value, error);
+    (void)error; /* they are read when all flags are */
+    request->trusted =
+        mem_resize(request->trusted, request->trusted_count + 1, sizeof *request->trusted);
+    request->trusted[request->trusted_count++] = setting->value;
+    return 0;
 }
 
 /* ---- rows that more than one command has ---- */

@@ -4,7 +4,6 @@
 #define CAIRN_PACKER_REQUEST_H
 
 #include "common/options.h"
-#include "common/signature.h"
 #include "packer/add.h"
 
 struct request {
@@ -14,9 +13,10 @@ struct request {
     bool is_dry_run;
     bool is_archive; /* verify: all of it */
     size_t keep;
-    const char *push; /* a control socket; NULL: none */
-    const char *sign; /* a file with a private key; NULL: none */
-    struct trust trust;
+    const char *push;     /* a control socket; NULL: none */
+    const char *sign;     /* a file with a private key; NULL: none */
+    const char **trusted; /* files with public keys; owned */
+    size_t trusted_count;
 };
 
 void request_init(struct request *request);

@@ -1,8 +1,10 @@
 #include "server/config.h"
 
 #include "common/mem.h"
+#include "common/version.h"
 #include "server/added_fields.h"
 #include "server/handover.h"
+#include "server/syscall_filter.h"
 
 #include <assert.h>
 #include <sched.h>
@@ -250,6 +252,13 @@ static const struct option work_options[] = {
 };
 
 static const struct option log_options[] = {
+    {.name = "quiet",
+     .letter = 'q',
+     .variable = "CAIRN_QUIET",
+     .is_common = true,
+     .help = "no lines on standard error about a good start",
+     .apply = option_set_flag,
+     IN(is_quiet)},
     {.name = "access-log",
      .argument = "PATH",
      .variable = "CAIRN_ACCESS_LOG",
@@ -354,6 +363,16 @@ static void print_limits(void)
     }
 }
 
+static void print_version(void)
+{
+    struct library libraries[COMMON_LIBRARIES + 2] = {
+        [COMMON_LIBRARIES] = {"libseccomp", syscall_filter_library_version()},
+        {"libsystemd", NULL},
+    };
+    version_common_libraries(libraries);
+    version_print("cairn-serve", libraries, ARRAY_COUNT(libraries), stdout);
+}
+
 /* The flags that only print something. */
 static void print_about(const struct settings *settings)
 {
@@ -362,7 +381,7 @@ static void print_about(const struct settings *settings)
         options_print_help(&table, settings->about_value != NULL, stdout);
         break;
     case OPTION_VERSION:
-        printf("cairn-serve %s\n", CAIRN_VERSION);
+        print_version();
         break;
     case OPTION_ROWS:
         options_print_head(stdout);

@@ -35,6 +35,7 @@ struct config {
     struct address_list forwarded_from;
     const char **trusted; /* files with the public keys of those who may sign; owned */
     size_t trusted_count;
+    bool is_quiet;          /* no lines about a good start */
     const char *access_log; /* a path, or "-"; NULL: none */
     char *added_fields;     /* complete lines; NULL: none */
     bool is_secure;         /* the preset of them is wanted */

@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/options.h"
 #include "common/standard_streams.h"
+#include "common/version.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -174,7 +175,7 @@ static void print_about(const struct settings *settings)
     if (settings->about->about == OPTION_HELP) {
         options_print_help(&table, settings->about_value != NULL, stdout);
     } else if (settings->about->about == OPTION_VERSION) {
-        printf("cairn-ctl %s\n", CAIRN_VERSION);
+        version_print("cairn-ctl", NULL, 0, stdout);
     } else {
         options_print_head(stdout);
         options_print_rows(&table, stdout);

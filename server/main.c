@@ -3,6 +3,7 @@
 #include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
+#include "server/announcement.h"
 #include "server/handover.h"
 #include "server/service_manager.h"
 
@@ -161,13 +162,14 @@ static int open_listeners(struct server *server, struct error *error)
 static void print_ready(struct server *server)
 {
     struct reply line = {0};
+    if (!server->config.is_quiet) {
+        announcement_print(&server->listeners, loader_sites(&server->loader), stderr);
+    }
     reply_format(&line, "ready");
     for (size_t i = 0; i < server->listeners.count; i++) {
-        char text[ADDRESS_TEXT_BYTES];
-        const struct listen_address *address = &server->listeners.at[i].address;
-        listen_address_text(address, text);
-        bool is_path = address->socket_address.ss_family == AF_UNIX;
-        reply_format(&line, is_path ? " %s" : " http://%s/", text);
+        char url[URL_TEXT_BYTES];
+        announcement_url(&server->listeners.at[i].address, url);
+        reply_format(&line, " %s", url);
     }
     reply_format(&line, "\n");
     control_print(server->control, line.text, line.count);
@@ -398,10 +400,11 @@ static int start(struct server *server, struct error *error)
     }
     status = server->handover.is_there ? load_handed_sites(server, &reply)
                                        : load_start_indexes(server, false, &reply);
-    log_reply(&reply);
     if (status != 0) {
+        log_reply(&reply);
         return error_set(error, status, "not started, because an index could not be loaded");
     }
+    free(reply.text); /* announced, when all is well */
     status = open_listeners(server, error);
     if (status == 0) {
         status = workers_new(&server->config, &server->listeners, &server->publication,

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -334,4 +335,12 @@ void syscall_filter_fini(struct sock_fprog *filter)
 {
     free(filter->filter);
     *filter = (struct sock_fprog){0};
+}
+
+const char *syscall_filter_library_version(void)
+{
+    static char text[48];
+    const struct scmp_version *version = seccomp_version();
+    snprintf(text, sizeof text, "%u.%u.%u", version->major, version->minor, version->micro);
+    return text;
 }

@@ -26,4 +26,7 @@ bool syscall_filter_is_sanitized(void);
 /* Takes one that is zeroed. */
 void syscall_filter_fini(struct sock_fprog *filter);
 
+/* Of the library that the program runs with. */
+const char *syscall_filter_library_version(void);
+
 #endif

@@ -379,7 +379,7 @@ def growth(samples, name):
 
 def unexpected_lines(log):
     return [line for line in log.splitlines()
-            if not re.match(r"cairn-serve: ok load index ", line)]
+            if not re.match(r"cairn-serve: (ok load index|listening on|serving release) ", line)]
 
 
 def is_sanitized(pid):

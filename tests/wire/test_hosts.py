@@ -114,7 +114,7 @@ class TestHosts(Hosts):
             tree = cairn.write_tree(self.folder / "docs-tree", {"index.html": page("newer docs")})
             cairn.pack(tree, self.folder / "docs.cairn")
             server.signal(1)
-            server.wait_log("ok load index", 4)
+            server.wait_log("ok load index", 2)
             self.expect(server, "docs.example", "/", "newer docs")
             self.expect(server, "x", "/", "main")
 

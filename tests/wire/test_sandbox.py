@@ -238,7 +238,7 @@ class TestFiles(Sandbox):
         (links / "new").symlink_to(second)
         (links / "new").rename(links / "site.idx")
         server.signal(signal.SIGHUP)
-        server.wait_log("ok load index", 2)
+        server.wait_log("ok load index")
         self.assertEqual(server.get("/").body, b"second\n")
 
     def test_without_any_it_reads_everywhere(self):
