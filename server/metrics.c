@@ -12,6 +12,8 @@ static const char *const state_names[CONN_STATES] = {
     [CONN_LINGERING] = "lingering",
 };
 
+enum { REDIRECTIONS = 2 }; /* the class of 304, which stands for a file that is not sent */
+
 static const char *const class_names[STATUS_CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 
 /* ---- families of one sample ---- */
@@ -59,9 +61,9 @@ static void put_requests(struct exposition *to, const struct metrics_snapshot *s
 
 static void put_representations(struct exposition *to, const struct metrics_snapshot *snapshot)
 {
-    static const struct metric metric = {
-        "cairn_http_representations", METRIC_COUNTER, NULL,
-        "Answers that carried a file of a release, by host and content coding."};
+    static const struct metric metric = {"cairn_http_representations", METRIC_COUNTER, NULL,
+                                         "Answers made of a file of a release, by host and content "
+                                         "coding; 304 and the like are none."};
     static const char *const codings[CODEC_COUNT] = {
         [CODEC_IDENTITY] = "identity",
         [CODEC_GZIP] = "gzip",

@@ -74,18 +74,33 @@ static void set_request(struct turn *turn, const struct conn *conn, struct slice
 
 /* ---- those who want to know ---- */
 
+/* Does anybody want to know what was asked, and not only what was answered? */
+static bool wants_requests(const struct turn *turn)
+{
+    return access_log_is_on(&turn->log);
+}
+
 static void hand_over(struct turn *turn, const struct exchange *exchange)
 {
+    if (turn->meters.is_on) {
+        meters_add(&turn->meters, &(struct meter_entry){
+                                      .host = exchange->meter,
+                                      .status = exchange->status,
+                                      .codec = exchange->codec,
+                                      .body_bytes = exchange->body_bytes,
+                                      .is_whole = exchange->is_whole,
+                                      .duration_ns = exchange->duration_ns,
+                                  });
+    }
     if (access_log_is_on(&turn->log)) {
         access_log_add(&turn->log, exchange);
     }
 }
 
 /* The answer has ended but for `unsent_bytes`. A request that never came whole took no time. */
-static void end(struct turn *turn, struct exchange *exchange, int64_t head_ns,
+static void end(struct turn *turn, struct exchange *exchange, int64_t head_ns, int64_t now_ns,
                 uint64_t unsent_bytes)
 {
-    int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
     int64_t begun_ns = head_ns == 0 ? now_ns : head_ns;
     uint64_t announced = exchange->announced_bytes;
     exchange->begun_ns = unix_ns(&turn->clock, begun_ns, now_ns);
@@ -109,6 +124,7 @@ static struct exchange exchange_of(const struct batch_response *response)
         exchange.release = response->origin->index->release;
         exchange.host = response->stack->host;
         exchange.prefix = response->stack->prefix;
+        exchange.meter = response->stack->meter;
     }
     return exchange;
 }
@@ -121,15 +137,17 @@ static struct slice keep(char **at, struct slice text)
     return copy;
 }
 
-/* The head is all that is needed to parse the request again; of what is no request, the line. */
+/* What is needed to parse the request again; of what is no request, the line. */
+static struct slice head_at(struct turn *turn, struct slice input)
+{
+    const struct request *request = request_at(turn, input);
+    return request == NULL ? first_line(input) : (struct slice){input.bytes, request->head_bytes};
+}
+
 static void begin_record(struct turn *turn, struct conn *conn, struct slice input,
                          const struct exchange *exchange)
 {
-    const struct request *request = request_at(turn, input);
-    struct slice head = request == NULL ? first_line(input) : input;
-    if (request != NULL) {
-        head.count = request->head_bytes;
-    }
+    struct slice head = wants_requests(turn) ? head_at(turn, input) : (struct slice){"", 0};
     struct exchange_record *record =
         mem_zeroed(1, sizeof *record + head.count + exchange->host.count + exchange->prefix.count);
     char *at = record->bytes;
@@ -138,6 +156,7 @@ static void begin_record(struct turn *turn, struct conn *conn, struct slice inpu
     record->head_bytes = keep(&at, head).count;
     record->exchange.host = keep(&at, exchange->host);
     record->exchange.prefix = keep(&at, exchange->prefix);
+    record->exchange.meter = NULL; /* the list's, and another one may be in use at the end */
     conn->record = record;
 }
 
@@ -151,6 +170,7 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
                             bool is_failed)
 {
     const struct batch *batch = &turn->batch;
+    int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
     size_t at = 0;
     for (size_t i = 0; is_begun(batch, i, done, is_failed); i++) {
         const struct batch_response *response = &batch->responses[i];
@@ -163,8 +183,10 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
             uint64_t unsent = !is_last || !is_failed ? 0
                               : done == 0            ? UINT64_MAX
                                                      : conn_unsent_bytes(conn);
-            set_request(turn, conn, rest, &exchange);
-            end(turn, &exchange, turn->clock.head_ns, unsent);
+            if (wants_requests(turn)) {
+                set_request(turn, conn, rest, &exchange);
+            }
+            end(turn, &exchange, turn->clock.head_ns, now_ns, unsent);
         }
         at = response->input_bytes;
         turn->clock.head_ns = turn->clock.read_ns;
@@ -173,13 +195,23 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
 
 /* ---- answers that outlived their turn ---- */
 
+static struct host_meter *find_meter(const struct turn *turn, const struct exchange *exchange)
+{
+    const struct site_host *host =
+        exchange->site_id == 0 ? NULL : site_list_host(turn->sites, exchange->host);
+    return host == NULL ? NULL : host->stacks[0].meter;
+}
+
 static void end_record(struct turn *turn, struct conn *conn, uint64_t unsent_bytes)
 {
     struct exchange_record *record = conn->record;
     struct exchange *exchange = &record->exchange;
     turn->request_at = NULL;
-    set_request(turn, conn, (struct slice){record->bytes, record->head_bytes}, exchange);
-    end(turn, exchange, record->head_ns, unsent_bytes);
+    exchange->meter = find_meter(turn, exchange);
+    if (wants_requests(turn)) {
+        set_request(turn, conn, (struct slice){record->bytes, record->head_bytes}, exchange);
+    }
+    end(turn, exchange, record->head_ns, clock_ns(CLOCK_MONOTONIC), unsent_bytes);
     turn->request_at = NULL; /* its bytes go */
     free(record);
     conn->record = NULL;

@@ -25,6 +25,7 @@ struct exchange {
     uint64_t release;
     struct slice host;                /* for which it answered, as in struct mount */
     struct slice prefix;              /* below which */
+    struct host_meter *meter;         /* of that host; NULL: nobody counts, or it is gone */
     uint8_t trace_id[TRACE_ID_BYTES]; /* all zero: none */
     uint8_t span_id[SPAN_ID_BYTES];
 };

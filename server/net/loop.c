@@ -365,7 +365,7 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
     access_log_init(&loop->turn.log, settings->access_log_fd);
-    loop->turn.clock.is_on = access_log_is_on(&loop->turn.log);
+    loop->turn.clock.is_on = access_log_is_on(&loop->turn.log) || settings->has_meters;
     if (settings->disk_readers != NULL && residency_init(&loop->turn.residency)) {
         loop->turn.disk_readers = settings->disk_readers;
     }

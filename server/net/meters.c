@@ -45,10 +45,8 @@ void meters_add(struct meters *meters, const struct meter_entry *entry)
     if (!entry->is_whole) {
         add(&counts->aborted, 1);
     }
-    if (entry->is_request) {
-        add(&meters->durations[bucket_of(entry->duration_ns)], 1);
-        add(&meters->duration_ns, entry->duration_ns);
-    }
+    add(&meters->durations[bucket_of(entry->duration_ns)], 1);
+    add(&meters->duration_ns, entry->duration_ns);
 }
 
 /* ---- hosts ---- */

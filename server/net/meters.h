@@ -67,7 +67,6 @@ struct meter_entry {
     enum codec codec; /* CODEC_COUNT: the answer has no representation */
     uint64_t body_bytes;
     bool is_whole;
-    bool is_request; /* false: what came was none, and took no time */
     uint64_t duration_ns;
 };
 

@@ -65,6 +65,7 @@ static void fixture_init(struct fixture *fixture)
     cr_assert(undertaker_init(&fixture->undertaker, NULL) == 0);
     fixture->loader = (struct loader){.publication = &fixture->publication,
                                       .undertaker = &fixture->undertaker,
+                                      .host_meters = {.worker_count = 1},
                                       .retention = {3, 0}};
     struct load_result result;
     struct error error = {""};
@@ -95,6 +96,7 @@ static void disconnect(struct fixture *fixture)
             conn_close(&fixture->turn->conns, fixture->conn);
         }
         batch_clear(&fixture->turn->batch);
+        exchange_closed(fixture->turn);
         conn_recycle(&fixture->turn->conns);
     }
 }
@@ -108,6 +110,7 @@ static void fixture_fini(struct fixture *fixture)
     free(fixture->turn);
     free(fixture->output);
     publication_fini(&fixture->publication);
+    host_meters_fini(&fixture->loader.host_meters);
     undertaker_fini(&fixture->undertaker);
 }
 
@@ -837,5 +840,106 @@ Test(h1_session, limits_are_counted_by_what_they_are)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         expect_limit(&fixture, rows[i].sent, rows[i].wait_ms, rows[i].limit);
     }
+    fixture_fini(&fixture);
+}
+
+/* ---- answers that are counted ---- */
+
+/* Of the status classes from 2xx on, "2100": two of 2xx, one of 3xx. */
+static const char *classes(const struct answer_counts *counts)
+{
+    static char text[STATUS_CLASSES];
+    for (size_t class = 1; class < STATUS_CLASSES; class ++) {
+        uint64_t sum = 0;
+        for (size_t coding = 0; coding < CODINGS; coding++) {
+            sum += atomic_load(&counts->answers[class][coding]);
+        }
+        text[class - 1] = (char)('0' + sum);
+    }
+    return text;
+}
+
+static uint64_t duration_count(const struct meters *meters)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i <= DURATION_BOUNDS; i++) {
+        sum += atomic_load(&meters->durations[i]);
+    }
+    return sum;
+}
+
+Test(h1_session, answers_are_metered)
+{
+    static const struct {
+        const char *sent;
+        const char *hosted, *hostless;
+        uint64_t body_bytes;
+    } rows[] = {
+        {SENTINEL, "1000", "0000", 13},
+        {"HEAD /sentinel.txt HTTP/1.1\r\n" HOST "\r\n", "1000", "0000", 0},
+        {SENTINEL SENTINEL "GET /docs HTTP/1.1\r\n" HOST "\r\n", "2100", "0000", 26},
+        {"GET /sentinel.txt HTTP/1.1\r\n" HOST "If-None-Match: *\r\n\r\n", "0100", "0000", 0},
+        {"GET /missing HTTP/1.1\r\n" HOST "\r\n", "0010", "0000", 39},
+        {"GET /middle.bin HTTP/1.1\r\n" HOST "\r\n", "1000", "0000", MIDDLE_BYTES},
+        {SENTINEL "nonsense\r\n\r\n", "1000", "0010", 13},
+        {"BREW / HTTP/1.1\r\n" HOST "\r\n", "0000", "0001", 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct fixture fixture;
+        fixture_init(&fixture);
+        const struct meters *meters = &fixture.turn->meters;
+        const struct answer_counts *hosted = fixture.turn->sites->only->meter->workers;
+        fixture.turn->meters.is_on = true;
+        fixture.turn->clock.is_on = true;
+        open_connection(&fixture, false);
+        deliver_text(&fixture, rows[i].sent);
+        disconnect(&fixture);
+        cr_expect(strncmp(classes(hosted), rows[i].hosted, 4) == 0, "row %zu: %.4s", i,
+                  classes(hosted));
+        cr_expect(strncmp(classes(&meters->hostless), rows[i].hostless, 4) == 0, "row %zu: %.4s", i,
+                  classes(&meters->hostless));
+        cr_expect(atomic_load(&hosted->body_bytes) == rows[i].body_bytes, "row %zu: %zu", i,
+                  (size_t)atomic_load(&hosted->body_bytes));
+        cr_expect(atomic_load(&hosted->aborted) == 0, "row %zu", i);
+        uint64_t answers = 0;
+        for (size_t j = 0; j < 4; j++) {
+            answers += (uint64_t)(rows[i].hosted[j] - '0' + rows[i].hostless[j] - '0');
+        }
+        cr_expect(duration_count(meters) == answers, "row %zu", i);
+        fixture_fini(&fixture);
+    }
+}
+
+/* The list that it was answered from is gone when it ends; the host is not. */
+Test(h1_session, an_answer_that_outlives_its_list_is_metered)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct turn *turn = fixture.turn;
+    turn->meters.is_on = true;
+    turn->clock.is_on = true;
+    open_connection(&fixture, false);
+    static const char request[] = "GET /big.bin HTTP/1.1\r\n" HOST "\r\n";
+    cr_assert(send(fixture.client, request, sizeof request - 1, 0) > 0);
+    h1_session_turn(turn, fixture.conn, EPOLLIN);
+    cr_assert(fixture.conn->state == CONN_WRITING);
+    scratch_file("site/new.txt", "new\n");
+    sample_pack("site.cairn");
+    struct load_result result;
+    const struct load_request load = {.path = "site.idx"};
+    for (size_t i = 0; i < 4; i++) { /* so often that the first list's site is not in it any more */
+        scratch_file("site/new.txt", i % 2 == 0 ? "newer\n" : "newest\n");
+        sample_pack("site.cairn");
+        cr_assert(loader_load(&fixture.loader, &load, &result, NULL) == 0);
+        turn->sites = loader_sites(&fixture.loader);
+    }
+    const struct answer_counts *hosted = turn->sites->only->meter->workers;
+    cr_expect(strncmp(classes(hosted), "0000", 4) == 0);
+    uint64_t sent = atomic_load(&turn->counters.bytes);
+    disconnect(&fixture);
+    cr_expect(strncmp(classes(hosted), "1000", 4) == 0, "%.4s", classes(hosted));
+    cr_expect(atomic_load(&hosted->aborted) == 1);
+    uint64_t body_bytes = atomic_load(&hosted->body_bytes);
+    cr_expect(body_bytes > 0 && body_bytes < sent, "%zu of %zu", (size_t)body_bytes, (size_t)sent);
     fixture_fini(&fixture);
 }
