@@ -44,6 +44,13 @@ static int add_control(const struct setting *setting, void *subject, struct erro
     return 0;
 }
 
+static int set_admin(const struct setting *setting, void *subject, struct error *error)
+{
+    struct config *config = subject;
+    config->has_admin = true;
+    return handover_is_there() ? 0 : listen_address_parse(setting->value, &config->admin, error);
+}
+
 static int add_path(const struct setting *setting, const char ***paths, size_t *count,
                     struct error *error)
 {
@@ -59,6 +66,16 @@ static int add_archives(const struct setting *setting, void *subject, struct err
 {
     struct config *config = subject;
     return add_path(setting, &config->archives, &config->archive_count, error);
+}
+
+static int add_admin_host(const struct setting *setting, void *subject, struct error *error)
+{
+    struct config *config = subject;
+    if (setting->value[strcspn(setting->value, ":/ ")] != '\0') {
+        return error_set(error, ERR_USAGE, "--admin-host: a name without port, not %s",
+                         setting->value);
+    }
+    return add_path(setting, &config->admin_hosts, &config->admin_host_count, error);
 }
 
 static int add_trusted(const struct setting *setting, void *subject, struct error *error)
@@ -140,6 +157,21 @@ static const struct option listen_options[] = {
      .help = "take commands there: a Unix socket, or a FIFO",
      .more = "A socket is made, mode 0600; a FIFO is there already. Standard input is always one.",
      .apply = add_control},
+    {.name = "admin",
+     .argument = "ADDRESS",
+     .variable = "CAIRN_ADMIN",
+     .is_common = true,
+     .help = "health and readiness, there alone",
+     .more = "As --listen; for this machine or a network of your own (docs/admin.md).",
+     .apply = set_admin},
+    {.name = "admin-host",
+     .argument = "NAME",
+     .variable = "CAIRN_ADMIN_HOST",
+     .separators = ",",
+     .is_repeatable = true,
+     .help = "a name that the admin address answers for",
+     .more = "Besides numeric addresses and localhost.",
+     .apply = add_admin_host},
     {.name = "socket-mode",
      .argument = "MODE",
      .variable = "CAIRN_SOCKET_MODE",
@@ -457,6 +489,7 @@ static void set_defaults(struct config *config)
     if (config->is_secure) {
         added_fields_secure(&config->added_fields);
     }
+    config->admin.socket_mode = (mode_t)config->socket_mode;
     for (size_t i = 0; i < config->listener_count; i++) {
         config->listeners[i].is_deferred = config->is_deferring;
         config->listeners[i].socket_mode = (mode_t)config->socket_mode;
@@ -506,6 +539,7 @@ void config_fini(struct config *config)
     address_list_fini(&config->forwarded_from);
     free(config->added_fields);
     free(config->trusted);
+    free(config->admin_hosts);
     free(config->indexes);
     free(config->archives);
     settings_fini(&config->settings);

@@ -22,6 +22,10 @@ struct config {
     size_t socket_mode;                        /* of Unix sockets that are listened on */
     const char *controls[CONFIG_CONTROLS_MAX]; /* paths: a FIFO, or a Unix socket to be made */
     size_t control_count;
+    struct listen_address admin; /* the admin address */
+    bool has_admin;
+    const char **admin_hosts; /* names that it answers for; owned */
+    size_t admin_host_count;
     size_t worker_count;
     size_t disk_reader_count;
     bool is_deferring;            /* connections are taken when they have sent something */

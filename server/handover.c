@@ -15,6 +15,7 @@ static const char variable[] = "CAIRN_HANDOVER";
 /* The text that the descriptor in the variable holds, a line for each thing:
  *   ready FD
  *   listen OURS FD FD...            an address, its sockets
+ *   admin OURS FD                   the same for the admin address
  *   control PLACE FD                a control socket, by the place of its path in the arguments
  *   client FD                       of a control socket, between two commands
  *   log FD                          the access log
@@ -56,17 +57,23 @@ static void pass_one(struct passing *passing, const char *what, int fd)
     fprintf(passing->file, "\n");
 }
 
-static void write_all(struct passing *passing, int ready_fd, const struct handing *handing)
+static void pass_listeners(struct passing *passing, const char *what,
+                           const struct listeners *listeners)
 {
-    const struct listeners *listeners = handing->listeners;
-    pass_one(passing, "ready", ready_fd);
     for (size_t i = 0; i < listeners->count; i++) {
-        fprintf(passing->file, "listen %d", listeners->at[i].is_ours);
+        fprintf(passing->file, "%s %d", what, listeners->at[i].is_ours);
         for (size_t j = 0; j < listeners->at[i].fd_count; j++) {
             pass(passing, listeners->at[i].fds[j]);
         }
         fprintf(passing->file, "\n");
     }
+}
+
+static void write_all(struct passing *passing, int ready_fd, const struct handing *handing)
+{
+    pass_one(passing, "ready", ready_fd);
+    pass_listeners(passing, "listen", handing->listeners);
+    pass_listeners(passing, "admin", handing->admin);
     int fd;
     for (size_t i = 0; control_listener(handing->control, i, &fd); i++) {
         if (fd >= 0) {
@@ -189,7 +196,7 @@ int handover_start(const char *path, char **argv, const struct handing *handing,
 
 /* ---- the new process ---- */
 
-static int take_listen(struct handover *handover, char *words, struct error *error)
+static int take_listen(struct listeners *listeners, char *words, struct error *error)
 {
     int fds[CONFIG_WORKERS_MAX];
     size_t count = 0;
@@ -198,7 +205,7 @@ static int take_listen(struct handover *handover, char *words, struct error *err
     while (*at == ' ' && count < CONFIG_WORKERS_MAX) {
         fds[count++] = (int)strtol(at, &at, 10);
     }
-    return count == 0 ? 0 : listeners_adopt(&handover->listeners, fds, count, is_ours, error);
+    return count == 0 ? 0 : listeners_adopt(listeners, fds, count, is_ours, error);
 }
 
 static void take_control(struct handover *handover, char *words)
@@ -256,7 +263,10 @@ static int take_line(struct handover *handover, char *line, struct error *error)
     }
     *words++ = '\0';
     if (strcmp(line, "listen") == 0) {
-        return take_listen(handover, words, error);
+        return take_listen(&handover->listeners, words, error);
+    }
+    if (strcmp(line, "admin") == 0) {
+        return take_listen(&handover->admin, words, error);
     }
     if (strcmp(line, "ready") == 0) {
         handover->ready_fd = take_fd(words);
@@ -341,6 +351,7 @@ void handover_fini(struct handover *handover)
     }
     free(handover->client_fds);
     listeners_close(&handover->listeners);
+    listeners_close(&handover->admin);
     if (handover->ready_fd >= 0) {
         close(handover->ready_fd);
     }

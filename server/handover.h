@@ -11,7 +11,8 @@
 struct handover {
     bool is_there;
     struct listeners listeners; /* in the order of the old one's */
-    int *control_fds;           /* listening, by the place of their path; -1: none */
+    struct listeners admin;
+    int *control_fds; /* listening, by the place of their path; -1: none */
     size_t control_count;
     int *client_fds; /* of control sockets; -1: taken over */
     size_t client_count;
@@ -30,6 +31,7 @@ struct handover {
 /* What a process gives to the next. */
 struct handing {
     const struct listeners *listeners;
+    const struct listeners *admin;
     const struct control *control;
     const struct site_list *sites;
     const struct sandbox *sandbox;

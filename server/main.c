@@ -1,5 +1,6 @@
 /* cairn-serve: loads the first releases, starts the workers, and then is the control thread: it
  * waits for commands, signals, workers that end and sites that nobody uses any more. */
+#include "admin/admin.h"
 #include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
@@ -29,6 +30,8 @@ struct server {
     struct control *control;
     struct command_context context;
     struct listeners listeners;
+    struct listeners admin_listeners;
+    struct admin *admin; /* NULL: nobody asked for one */
     struct sandbox sandbox;
     struct handover handover; /* from the process before this one */
     char *program;            /* its file, by which a successor is started */
@@ -134,6 +137,22 @@ static int load_handed_sites(struct server *server, struct reply *reply)
     return status;
 }
 
+/* What a service manager has opened; a socket that it calls `admin` is the admin address. */
+static int adopt_sockets(struct server *server, struct error *error)
+{
+    struct service_sockets given;
+    service_manager_sockets(&given);
+    int status = 0;
+    for (size_t i = 0; i < given.count && status == 0; i++) {
+        int fd = given.first_fd + (int)i;
+        bool is_admin = strcmp(given.names[i], "admin") == 0;
+        status = listeners_adopt(is_admin ? &server->admin_listeners : &server->listeners, &fd, 1,
+                                 false, error);
+    }
+    service_sockets_fini(&given);
+    return status;
+}
+
 /* Addresses: what the process before this one had; else those of the configuration, and what a
  * service manager has opened, in place of the default. */
 static int open_listeners(struct server *server, struct error *error)
@@ -141,22 +160,46 @@ static int open_listeners(struct server *server, struct error *error)
     struct config *config = &server->config;
     if (server->handover.is_there) {
         server->listeners = server->handover.listeners;
+        server->admin_listeners = server->handover.admin;
         server->handover.listeners = (struct listeners){0};
+        server->handover.admin = (struct listeners){0};
         return 0;
     }
-    int first;
-    int status = 0;
-    size_t given = service_manager_sockets(&first);
-    for (size_t i = 0; i < given && status == 0; i++) {
-        int fd = first + (int)i;
-        status = listeners_adopt(&server->listeners, &fd, 1, false, error);
-    }
-    bool is_default_replaced = given > 0 && config->is_default_listener;
+    int status = adopt_sockets(server, error);
+    bool is_default_replaced = server->listeners.count > 0 && config->is_default_listener;
     for (size_t i = 0; i < config->listener_count && status == 0 && !is_default_replaced; i++) {
         status =
             listeners_open(&server->listeners, &config->listeners[i], config->worker_count, error);
     }
+    if (status == 0 && config->has_admin && server->admin_listeners.count == 0) {
+        status = listeners_open(&server->admin_listeners, &config->admin, 1, error);
+    }
     return status;
+}
+
+static int open_admin(struct server *server, struct error *error)
+{
+    if (server->admin_listeners.count == 0) {
+        return 0;
+    }
+    const struct admin_settings settings = {
+        .publication = &server->publication,
+        .hosts = {server->config.admin_hosts, server->config.admin_host_count},
+    };
+    return admin_new(&settings, &server->admin_listeners, &server->admin, error);
+}
+
+/* Not in the ready line, whose addresses are those of sites. */
+static void print_admin(const struct server *server)
+{
+    for (size_t i = 0; i < server->admin_listeners.count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        const struct listen_address *address = &server->admin_listeners.at[i].address;
+        listen_address_text(address, text);
+        bool is_path = listen_address_path(address) != NULL;
+        fprintf(stderr, is_path ? "cairn-serve: admin %s\n" : "cairn-serve: admin http://%s/\n",
+                text);
+    }
 }
 
 static void print_ready(struct server *server)
@@ -182,6 +225,7 @@ static void begin_drain(struct server *server)
         server->is_draining = true;
         service_manager_tell("STOPPING=1");
         listeners_close(&server->listeners);
+        admin_drain(server->admin);
         server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
         workers_drain(server->workers);
     } else {
@@ -212,6 +256,7 @@ static void start_successor(struct server *server)
     }
     const struct handing handing = {
         .listeners = &server->listeners,
+        .admin = &server->admin_listeners,
         .control = server->control,
         .sites = loader_sites(&server->loader),
         .sandbox = &server->sandbox,
@@ -239,6 +284,8 @@ static void on_successor(struct server *server)
         fprintf(stderr, "cairn-serve: handed over to process %ld\n", (long)server->successor);
         service_manager_tell("MAINPID=%ld", (long)server->successor);
         listeners_disown(&server->listeners);
+        listeners_disown(&server->admin_listeners);
+        admin_release(server->admin);
         control_release(server->control);
         begin_drain(server);
     } else {
@@ -341,6 +388,9 @@ static void turn(struct server *server)
 static int give_names(struct server *server, const struct account *account, struct error *error)
 {
     int status = listeners_give(&server->listeners, account->uid, account->gid, error);
+    if (status == 0) {
+        status = listeners_give(&server->admin_listeners, account->uid, account->gid, error);
+    }
     return status == 0 ? control_give(server->control, account->uid, account->gid, error) : status;
 }
 
@@ -360,6 +410,7 @@ static int enter_sandbox(struct server *server, struct error *error)
     const struct sandbox_needs needs = {
         .config = &server->config,
         .listeners = &server->listeners,
+        .admin = &server->admin_listeners,
         .account = has_account ? &account : NULL,
         .program = server->program,
     };
@@ -420,11 +471,20 @@ static int start(struct server *server, struct error *error)
                              server->config.control_count, &handed, &server->control, error);
     }
     if (status == 0) {
+        status = open_admin(server, error);
+    }
+    if (status == 0) {
         status = enter_sandbox(server, error);
         server->context.sandbox = &server->sandbox;
         server->loader.folders = sandbox_folders(&server->sandbox);
     }
-    return status == 0 ? workers_start(server->workers, &server->sandbox, error) : status;
+    if (status == 0) {
+        status = workers_start(server->workers, &server->sandbox, error);
+    }
+    if (status == 0 && server->admin != NULL) {
+        status = admin_start(server->admin, sandbox_filter(&server->sandbox, THREAD_ADMIN), error);
+    }
+    return status;
 }
 
 /* A successor that does not come up leaves the names of sockets alone: the process before it goes
@@ -434,6 +494,8 @@ static void leave_names(struct server *server)
     if (server->handover.is_there) {
         listeners_disown(&server->listeners);
         listeners_disown(&server->handover.listeners);
+        listeners_disown(&server->admin_listeners);
+        listeners_disown(&server->handover.admin);
         if (server->control != NULL) {
             control_release(server->control);
         }
@@ -442,9 +504,11 @@ static void leave_names(struct server *server)
 
 static void stop(struct server *server)
 {
+    admin_free(server->admin);
     workers_free(server->workers);
     control_free(server->control);
     listeners_close(&server->listeners);
+    listeners_close(&server->admin_listeners);
     handover_fini(&server->handover);
     free(server->program);
     publication_fini(&server->publication);
@@ -487,6 +551,7 @@ int main(int argc, char **argv)
         stop(&server);
         return status == -ECANCELED ? EXIT_OK : failed(&error);
     }
+    print_admin(&server);
     print_ready(&server);
     handover_confirm(&server.handover);
     service_manager_tell("READY=1");

@@ -103,6 +103,20 @@ static int allow_keys(const struct landlock *landlock, const struct config *conf
     return status;
 }
 
+static int allow_sockets_of(const struct landlock *landlock, const struct listeners *listeners,
+                            struct error *error)
+{
+    int status = 0;
+    for (size_t i = 0; i < listeners->count && status == 0; i++) {
+        const struct listening *listening = &listeners->at[i];
+        const char *path = listen_address_path(&listening->address);
+        if (path != NULL && listening->is_ours) {
+            status = allow_folder_of(landlock, path, LANDLOCK_SOCKETS, error);
+        }
+    }
+    return status;
+}
+
 /* Sockets are removed at the end; a FIFO is opened again when its last writer has gone. */
 static int allow_channels(const struct landlock *landlock, const struct sandbox_needs *needs,
                           struct error *error)
@@ -115,14 +129,10 @@ static int allow_channels(const struct landlock *landlock, const struct sandbox_
         status = is_fifo ? landlock_allow(landlock, config->controls[i], LANDLOCK_READ, error)
                          : allow_folder_of(landlock, config->controls[i], LANDLOCK_SOCKETS, error);
     }
-    for (size_t i = 0; i < needs->listeners->count && status == 0; i++) {
-        const struct listening *listening = &needs->listeners->at[i];
-        const char *path = listen_address_path(&listening->address);
-        if (path != NULL && listening->is_ours) {
-            status = allow_folder_of(landlock, path, LANDLOCK_SOCKETS, error);
-        }
+    if (status == 0) {
+        status = allow_sockets_of(landlock, needs->listeners, error);
     }
-    return status;
+    return status == 0 ? allow_sockets_of(landlock, needs->admin, error) : status;
 }
 
 static int allow_files(const struct sandbox *sandbox, const struct landlock *landlock,

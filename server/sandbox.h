@@ -21,6 +21,7 @@ struct sandbox {
 struct sandbox_needs {
     const struct config *config;
     const struct listeners *listeners;
+    const struct listeners *admin;
     const struct account *account; /* to become; NULL: nobody else */
     const char *program;           /* the file that a successor is started from */
 };

@@ -34,7 +34,8 @@ enum {
     MAIN = 1 << THREAD_MAIN,
     WORKER = 1 << THREAD_WORKER,
     READER = 1 << THREAD_DISK_READER,
-    ALL = MAIN | WORKER | READER,
+    ADMIN = 1 << THREAD_ADMIN,
+    ALL = MAIN | WORKER | READER | ADMIN,
 };
 
 struct allowed_call {
@@ -55,17 +56,17 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(lseek), MAIN},
     {SCMP_SYS(fadvise64), MAIN | READER},
     {SCMP_SYS(close), ALL},
-    {SCMP_SYS(recvfrom), MAIN | WORKER},
-    {SCMP_SYS(sendto), MAIN | WORKER},
+    {SCMP_SYS(recvfrom), MAIN | WORKER | ADMIN},
+    {SCMP_SYS(sendto), MAIN | WORKER | ADMIN},
     {SCMP_SYS(sendmsg), MAIN | WORKER},
     {SCMP_SYS(sendfile), WORKER | MAIN},
-    {SCMP_SYS(accept4), MAIN | WORKER},
-    {SCMP_SYS(shutdown), MAIN | WORKER},
+    {SCMP_SYS(accept4), MAIN | WORKER | ADMIN},
+    {SCMP_SYS(shutdown), MAIN | WORKER | ADMIN},
     {SCMP_SYS(epoll_wait), MAIN | WORKER},
     {SCMP_SYS(epoll_pwait), MAIN | WORKER},
     {SCMP_SYS(epoll_ctl), MAIN | WORKER},
-    {SCMP_SYS(poll), MAIN},
-    {SCMP_SYS(ppoll), MAIN},
+    {SCMP_SYS(poll), MAIN | ADMIN},
+    {SCMP_SYS(ppoll), MAIN | ADMIN},
     /* memory; mmap and mprotect are below */
     {SCMP_SYS(brk), ALL},
     {SCMP_SYS(munmap), ALL},

@@ -162,6 +162,21 @@ enum {
      * gives way to another. */
     CONTROL_CLIENTS_MAX = 64,
     CONTROL_SILENT_MS = 5000,
+
+    /* The admin address: a person's browser, a collector of metrics, a health check, and the same
+     * again. At the limit, the connection that has been at the same thing for longest gives way.
+     * Heads are those of browsers without a site's cookies; bodies name a release. */
+    ADMIN_CONNECTIONS_MAX = 32,
+    ADMIN_HEAD_BYTES_MAX = 8192,
+    ADMIN_BODY_BYTES_MAX = 16384,
+    ADMIN_INPUT_BYTES = ADMIN_HEAD_BYTES_MAX + ADMIN_BODY_BYTES_MAX,
+
+    /* From its first byte to a request's end; for taking an answer; between two requests (longer
+     * than metrics are collected at intervals, mostly); for the end of the connection. */
+    ADMIN_READ_MS = 10000,
+    ADMIN_WRITE_MS = 20000,
+    ADMIN_IDLE_MS = 75000,
+    ADMIN_LINGER_MS = 2000,
 };
 
 #endif

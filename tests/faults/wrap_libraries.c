@@ -10,7 +10,7 @@
 
 /* ---- libsystemd ---- */
 
-WRAP_NEGATIVE(sd_listen_fds, (int unset), (unset))
+WRAP_NEGATIVE(sd_listen_fds_with_names, (int unset, char ***names), (unset, names))
 WRAP_NEGATIVE(sd_notify, (int unset, const char *state), (unset, state))
 
 /* ---- libseccomp ---- */

@@ -43,4 +43,6 @@ may net/loop.h common site http net
 may_not server/control.h common site http net
 may_not packer/walk.h common site http net server
 may server/control.h common site http net server
+may_not admin/admin.h common site http net server
+may admin/admin.h common site http net server admin
 echo "layers: a header from above is not found"

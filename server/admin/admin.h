@@ -1,0 +1,40 @@
+/* The admin address: HTTP for the person on call, for health checks and for collectors of metrics,
+ * apart from the sites: sockets, thread and limits of its own, so that a busy site does not keep
+ * them out, and nothing here costs a site anything. Started and ended by the main thread.
+ * docs/admin.md. */
+#ifndef CAIRN_ADMIN_ADMIN_H
+#define CAIRN_ADMIN_ADMIN_H
+
+#include "admin/hosts.h"
+#include "server/listeners.h"
+#include "site/publication.h"
+
+#include <linux/filter.h>
+
+struct admin;
+
+struct admin_settings {
+    struct publication *publication; /* the thread reads the list of sites as a worker does */
+    struct admin_hosts hosts;        /* the caller's */
+};
+
+/* Makes it ready on the sockets, of which it makes duplicates; nothing is accepted yet. Before the
+ * first list is published with workers. */
+int admin_new(const struct admin_settings *settings, const struct listeners *listeners,
+              struct admin **out_admin, struct error *error) CAIRN_MUST_CHECK;
+
+/* Starts the thread, all signals blocked but SIGBUS, under `filter` (net/thread_filter.h), which
+ * may be NULL and stays the caller's. */
+int admin_start(struct admin *admin, const struct sock_fprog *filter,
+                struct error *error) CAIRN_MUST_CHECK;
+
+/* The process is about to end: /readyz says so from here on. These two take NULL. */
+void admin_drain(struct admin *admin);
+
+/* Another process accepts on the sockets from here on. */
+void admin_release(struct admin *admin);
+
+/* Ends the thread and closes everything. Takes NULL. */
+void admin_free(struct admin *admin);
+
+#endif
