@@ -26,6 +26,7 @@ struct config {
     bool has_admin;
     const char **admin_hosts; /* names that it answers for; owned */
     size_t admin_host_count;
+    bool has_meters; /* answers are counted, for somebody wants to know */
     size_t worker_count;
     size_t disk_reader_count;
     bool is_deferring;            /* connections are taken when they have sent something */

@@ -32,6 +32,7 @@ struct server {
     struct listeners listeners;
     struct listeners admin_listeners;
     struct admin *admin; /* NULL: nobody asked for one */
+    struct process_files process_files;
     struct sandbox sandbox;
     struct handover handover; /* from the process before this one */
     char *program;            /* its file, by which a successor is started */
@@ -137,9 +138,17 @@ static int load_handed_sites(struct server *server, struct reply *reply)
     return status;
 }
 
-/* What a service manager has opened; a socket that it calls `admin` is the admin address. */
+/* What the process before this one had, or a service manager has opened; a socket that it calls
+ * `admin` is the admin address. */
 static int adopt_sockets(struct server *server, struct error *error)
 {
+    if (server->handover.is_there) {
+        server->listeners = server->handover.listeners;
+        server->admin_listeners = server->handover.admin;
+        server->handover.listeners = (struct listeners){0};
+        server->handover.admin = (struct listeners){0};
+        return 0;
+    }
     struct service_sockets given;
     service_manager_sockets(&given);
     int status = 0;
@@ -153,19 +162,15 @@ static int adopt_sockets(struct server *server, struct error *error)
     return status;
 }
 
-/* Addresses: what the process before this one had; else those of the configuration, and what a
- * service manager has opened, in place of the default. */
+/* The addresses of the configuration, besides sockets that were given; in place of the default
+ * those alone. */
 static int open_listeners(struct server *server, struct error *error)
 {
     struct config *config = &server->config;
     if (server->handover.is_there) {
-        server->listeners = server->handover.listeners;
-        server->admin_listeners = server->handover.admin;
-        server->handover.listeners = (struct listeners){0};
-        server->handover.admin = (struct listeners){0};
         return 0;
     }
-    int status = adopt_sockets(server, error);
+    int status = 0;
     bool is_default_replaced = server->listeners.count > 0 && config->is_default_listener;
     for (size_t i = 0; i < config->listener_count && status == 0 && !is_default_replaced; i++) {
         status =
@@ -182,8 +187,13 @@ static int open_admin(struct server *server, struct error *error)
     if (server->admin_listeners.count == 0) {
         return 0;
     }
+    process_files_open(&server->process_files);
     const struct admin_settings settings = {
-        .publication = &server->publication,
+        .metrics = {.publication = &server->publication,
+                    .workers = server->workers,
+                    .loads = &server->loader.counts,
+                    .process = &server->process_files,
+                    .started_s = server->context.started_s},
         .hosts = {server->config.admin_hosts, server->config.admin_host_count},
     };
     return admin_new(&settings, &server->admin_listeners, &server->admin, error);
@@ -435,6 +445,15 @@ static int read_trust(struct server *server, struct error *error)
     return status;
 }
 
+/* Before the first list of sites: their hosts are counted for. */
+static void count_answers(struct server *server)
+{
+    server->config.has_meters = server->config.has_admin || server->admin_listeners.count > 0;
+    if (server->config.has_meters) {
+        server->loader.host_meters.worker_count = server->config.worker_count;
+    }
+}
+
 static int start(struct server *server, struct error *error)
 {
     struct reply reply = {0};
@@ -449,6 +468,11 @@ static int start(struct server *server, struct error *error)
     if (status != 0) {
         return status;
     }
+    status = adopt_sockets(server, error);
+    if (status != 0) {
+        return status;
+    }
+    count_answers(server);
     status = server->handover.is_there ? load_handed_sites(server, &reply)
                                        : load_start_indexes(server, false, &reply);
     if (status != 0) {
@@ -505,6 +529,7 @@ static void leave_names(struct server *server)
 static void stop(struct server *server)
 {
     admin_free(server->admin);
+    process_files_close(&server->process_files);
     workers_free(server->workers);
     control_free(server->control);
     listeners_close(&server->listeners);
@@ -524,7 +549,11 @@ static void stop(struct server *server)
 int main(int argc, char **argv)
 {
     static struct server server = {
-        .signal_fd = -1, .successor_fd = -1, .handover = {.ready_fd = -1, .access_log_fd = -1}};
+        .signal_fd = -1,
+        .successor_fd = -1,
+        .process_files = {-1, -1},
+        .handover = {.ready_fd = -1, .access_log_fd = -1},
+    };
     standard_streams_reserve();
     enum config_result result = config_init(&server.config, argc, argv);
     if (result != CONFIG_RUN) {

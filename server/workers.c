@@ -69,6 +69,7 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .proxy_from = config->proxy_from,
         .forwarded_from = config->forwarded_from,
         .access_log_fd = -1,
+        .has_meters = config->has_meters,
     };
     int status =
         workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;

@@ -26,14 +26,12 @@
     "Cross-Origin-Resource-Policy: same-origin\r\n"
 
 struct admin {
-    struct admin_settings settings;
     int *listener_fds;
     size_t listener_count;
     int wake_fd;
     pthread_t thread;
     bool is_started;
     const struct sock_fprog *filter; /* NULL: none */
-    struct subscriber subscriber;
     /* set by the main thread, read by this one after a wake */
     atomic_bool is_draining;
     atomic_bool is_released;
@@ -48,8 +46,7 @@ struct admin {
 int admin_new(const struct admin_settings *settings, const struct listeners *listeners,
               struct admin **out_admin, struct error *error)
 {
-    struct admin *admin = mem_aligned(_Alignof(struct admin), sizeof *admin);
-    admin->settings = *settings;
+    struct admin *admin = mem_zeroed(1, sizeof *admin);
     admin->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int status = admin->wake_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
     if (status == 0) {
@@ -60,10 +57,10 @@ int admin_new(const struct admin_settings *settings, const struct listeners *lis
         admin_free(admin);
         return status;
     }
-    publication_subscribe(settings->publication, &admin->subscriber, admin->wake_fd);
     struct admin_turn *turn = &admin->turn;
     limits_init(&turn->limits);
     turn->limits.head_bytes = ADMIN_HEAD_BYTES_MAX;
+    turn->context.metrics = settings->metrics;
     turn->context.hosts = settings->hosts;
     turn->common = (struct head_common){.date = {.seconds = -1}, .added = SLICE(ADDED_FIELDS)};
     *out_admin = admin;
@@ -79,8 +76,6 @@ static void begin_turn(struct admin *admin)
     clock_gettime(CLOCK_MONOTONIC, &now);
     turn->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     date_line_set(&turn->common.date, time(NULL));
-    turn->context.sites =
-        publication_refresh(admin->settings.publication, &admin->subscriber, turn->context.sites);
     turn->context.is_draining = atomic_load(&admin->is_draining);
     turn->is_last = atomic_load(&admin->is_released);
 }
@@ -196,7 +191,6 @@ static void *run(void *argument)
     while (!atomic_load(&admin->is_stopping)) {
         turn(admin, fds);
     }
-    publication_leave(admin->settings.publication, &admin->subscriber);
     free(fds);
     return NULL;
 }

@@ -7,19 +7,18 @@
 
 #include "admin/hosts.h"
 #include "server/listeners.h"
-#include "site/publication.h"
+#include "server/metrics_snapshot.h"
 
 #include <linux/filter.h>
 
 struct admin;
 
 struct admin_settings {
-    struct publication *publication; /* the thread reads the list of sites as a worker does */
-    struct admin_hosts hosts;        /* the caller's */
+    struct metrics_sources metrics;
+    struct admin_hosts hosts; /* the caller's */
 };
 
-/* Makes it ready on the sockets, of which it makes duplicates; nothing is accepted yet. Before the
- * first list is published with workers. */
+/* Makes it ready on the sockets, of which it makes duplicates; nothing is accepted yet. */
 int admin_new(const struct admin_settings *settings, const struct listeners *listeners,
               struct admin **out_admin, struct error *error) CAIRN_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 #include "admin/answer.h"
 
 #include "common/mem.h"
+#include "server/metrics.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -16,6 +17,14 @@ void admin_answer_text(struct admin_answer *out_answer, unsigned status, const c
     va_end(arguments);
     char *body = mem_format("%s\n", line);
     *out_answer = (struct admin_answer){.status = status, .body = body, .body_bytes = strlen(body)};
+}
+
+/* Ends a body that was written into memory, of which there was enough. */
+static void finish_body(FILE *stream)
+{
+    if (fclose(stream) != 0) {
+        abort();
+    }
 }
 
 /* The process works: whoever reads this has heard it from the process itself. */
@@ -38,16 +47,8 @@ static const struct site *damaged_site(const struct site_stack *stack)
     return NULL;
 }
 
-/* Shall requests be sent here? */
-static void answer_readiness(const struct admin_context *context,
-                             const struct admin_request *request, struct admin_answer *answer)
+static void judge_sites(const struct site_list *sites, struct admin_answer *answer)
 {
-    (void)request;
-    const struct site_list *sites = context->sites;
-    if (context->is_draining) {
-        admin_answer_text(answer, 503, "draining: this server is about to end");
-        return;
-    }
     if (sites->host_count == 0) {
         admin_answer_text(answer, 503, "no release is loaded");
         return;
@@ -65,6 +66,34 @@ static void answer_readiness(const struct admin_context *context,
     admin_answer_text(answer, 200, "ready");
 }
 
+/* Shall requests be sent here? */
+static void answer_readiness(const struct admin_context *context,
+                             const struct admin_request *request, struct admin_answer *answer)
+{
+    (void)request;
+    if (context->is_draining) {
+        admin_answer_text(answer, 503, "draining: this server is about to end");
+        return;
+    }
+    judge_sites(publication_hold(context->metrics.publication), answer);
+    publication_let_go(context->metrics.publication);
+}
+
+static void answer_metrics(const struct admin_context *context, const struct admin_request *request,
+                           struct admin_answer *answer)
+{
+    struct slice accept = {"", 0};
+    (void)request_field(request->request, FIELD_ACCEPT, &accept);
+    enum metrics_format format = metrics_select(accept);
+    FILE *stream = open_memstream(&answer->body, &answer->body_bytes);
+    struct metrics_snapshot *snapshot = metrics_take(&context->metrics);
+    metrics_write(snapshot, format, stream);
+    metrics_free(snapshot);
+    finish_body(stream);
+    answer->status = 200;
+    answer->type = metrics_media_type(format);
+}
+
 struct admin_route {
     const char *path;
     const char *allow; /* the methods, as a field's value */
@@ -76,6 +105,7 @@ struct admin_route {
 static const struct admin_route routes[] = {
     {"/healthz", "GET, HEAD", true, answer_health},
     {"/readyz", "GET, HEAD", true, answer_readiness},
+    {"/metrics", "GET, HEAD", false, answer_metrics},
 };
 
 /* Is the method one of the list? */
@@ -107,6 +137,7 @@ void admin_answer(const struct admin_context *context, const struct admin_reques
         admin_answer_text(out_answer, 501, "this method is not one of HTTP's");
         return;
     }
+    *out_answer = (struct admin_answer){0};
     const struct admin_route *route = find_route(request->request->path);
     bool is_open = route != NULL && route->is_open;
     if (!is_open && !admin_hosts_allow(&context->hosts, request->request->host)) {

@@ -6,10 +6,11 @@
 
 #include "admin/hosts.h"
 #include "http/message.h"
+#include "server/metrics_snapshot.h"
 
 /* What answers depend upon. */
 struct admin_context {
-    const struct site_list *sites; /* in use this turn */
+    struct metrics_sources metrics; /* the list of sites is held while it is looked at */
     struct admin_hosts hosts;
     bool is_draining; /* the process ends when open responses are out */
 };

@@ -124,6 +124,21 @@ class TestAnswers(Admin):
             self.assertTrue(answer.body.startswith(b"draining"), answer.body)
             self.assertEqual(self.ask(server, "/healthz").status, 200)
 
+    def test_metrics(self):
+        server = self.serve(self.index)
+        for _ in range(3):
+            self.assertEqual(server.get("/").status, 200)
+        wanted = b"cairn_connections_accepted_total 3\n"
+        wait_until(lambda: wanted in self.ask(server, "/metrics").body, "they are counted")
+        answer = self.ask(server, "/metrics")
+        self.assertEqual(answer["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
+        self.assertEqual(answer["Cache-Control"], "no-store")
+        answer = self.ask(server, "/metrics", fields="Accept: application/openmetrics-text; "
+                          "version=1.0.0\r\n")
+        self.assertTrue(answer.body.endswith(b"# EOF\n"))
+        self.assertTrue(answer["Content-Type"].startswith("application/openmetrics-text"))
+        self.assertEqual(self.ask(server, "/metrics", host="a.example").status, 421)
+
     def test_methods(self):
         server = self.serve(self.index)
         with self.client(server) as client:
