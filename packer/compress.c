@@ -1,8 +1,8 @@
 #include "packer/compress.h"
 
+#include "common/codec_gzip.h"
 #include "common/mem.h"
 #include "packer/codec_br.h"
-#include "packer/codec_gzip.h"
 #include "packer/codec_zstd.h"
 
 #include <stdlib.h>

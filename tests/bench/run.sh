@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 libc6-dev libcmph-dev \
-    libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev libsystemd-dev \
+    libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev libsystemd-dev libcurl4-openssl-dev \
     libcriterion-dev libhttp-parser-dev brotli:brotli taskset:util-linux \
     nginx:nginx-light h2o:h2o lighttpd:lighttpd caddy:caddy wrk:wrk h2load:nghttp2-client \
     openjdk-17-doc

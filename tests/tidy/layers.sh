@@ -30,7 +30,9 @@ may_not() {
 }
 
 may common/index.h common
-may_not packer/walk.h common
+may_not telemetry/exporter.h common
+may telemetry/exporter.h common telemetry
+may_not packer/walk.h common telemetry
 may_not site/site.h common
 may packer/walk.h common packer
 may_not site/site.h common packer

@@ -23,7 +23,8 @@ below() { # folder, pattern of what it must not include (main.c is the program, 
         say "$1 includes a higher layer"
     fi
 }
-below common 'packer|site|http|net|server|admin'
+below common 'telemetry|packer|site|http|net|server|admin'
+below common/telemetry 'packer|site|http|net|server|admin'
 below packer 'site|http|net|server|admin'
 below server/site 'packer|http|net|server|admin'
 below server/http 'packer|net|server|admin'
@@ -36,6 +37,9 @@ for library in cmph xxhash libdeflate zstd seccomp; do
     files=$(grep -lE "#include <$library\.h>" $sources)
     [ "$(wc -l <<<"$files")" = 1 ] || say "$library.h is included by more than one file:" $files
 done
+
+files=$(grep -lE "#include <curl/" $sources)
+[ "$files" = common/telemetry/http_client.c ] || say "libcurl is included by:" $files
 
 # OpenSSL: its hashing is one file, its keys another.
 files=$(grep -lE "#include <openssl/" $sources)

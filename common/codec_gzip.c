@@ -1,4 +1,4 @@
-#include "packer/codec_gzip.h"
+#include "common/codec_gzip.h"
 
 #include "common/mem.h"
 

@@ -1,6 +1,6 @@
 /* gzip (RFC 1952) by libdeflate. This is the one file that includes it. */
-#ifndef CAIRN_PACKER_CODEC_GZIP_H
-#define CAIRN_PACKER_CODEC_GZIP_H
+#ifndef CAIRN_COMMON_CODEC_GZIP_H
+#define CAIRN_COMMON_CODEC_GZIP_H
 
 #include "common/compiler.h"
 
