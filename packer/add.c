@@ -332,6 +332,18 @@ static void fill_result(struct add *add)
     result->seconds = now_s() - add->started_s;
 }
 
+static void tell_result(const struct add *add)
+{
+    struct operation *operation = add->options->operation;
+    const struct add_result *result = add->result;
+    operation_text(operation, "cairn.index.path", slice_of_string(result->index_path));
+    operation_number(operation, "cairn.release", result->release);
+    operation_number(operation, "cairn.files", result->file_count);
+    operation_number(operation, "cairn.files.size", result->file_bytes);
+    operation_number(operation, "cairn.paths", result->path_count);
+    operation_number(operation, "cairn.archive.appended.size", result->appended_bytes);
+}
+
 static int open_archive(struct add *add, struct error *error)
 {
     int status = archive_writer_open(add->options->archive_path, add->options->wait,
@@ -350,18 +362,27 @@ static int open_archive(struct add *add, struct error *error)
 
 static int run(struct add *add, struct error *error)
 {
-    static int (*const steps[])(struct add *, struct error *) = {
-        walk_site, check_archive_place, choose_identity, open_archive, store_files,
-        plan_site, make_variants,       build_index,     commit,       publish,
+    static const struct {
+        const char *phase; /* that begins with it; NULL: it belongs to the one before */
+        int (*step)(struct add *, struct error *);
+    } steps[] = {
+        {"walk", walk_site},         {NULL, check_archive_place}, {NULL, choose_identity},
+        {"write", open_archive},     {NULL, store_files},         {NULL, plan_site},
+        {"compress", make_variants}, {"index", build_index},      {"commit", commit},
+        {"publish", publish},
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
-        int status = steps[i](add, error);
+        if (steps[i].phase != NULL) {
+            operation_phase(add->options->operation, steps[i].phase);
+        }
+        int status = steps[i].step(add, error);
         if (status != 0) {
             return status;
         }
     }
     save_cache(add);
     fill_result(add);
+    tell_result(add);
     if (!add->options->quiet) {
         print_summary(add);
     }

@@ -4,6 +4,7 @@
 
 #include "common/key.h"
 #include "packer/site_index.h"
+#include "telemetry/operation.h"
 
 #include <stdio.h>
 
@@ -13,13 +14,14 @@ struct add_options {
     const struct private_key *sign_key; /* NULL: not signed */
     const struct site_options *site;
     struct walk_options walk;
-    unsigned thread_count; /* 0: one per processor */
-    bool wait;             /* for another cairn-pack to give up the lock */
-    bool allow_empty;      /* a site without a single file may be published */
-    bool read_all;         /* even files that look unchanged */
-    bool strict;           /* malformed lines of rule files fail */
-    bool quiet;            /* no summary, no progress */
-    FILE *messages;        /* what was left out, progress, and the summary */
+    unsigned thread_count;       /* 0: one per processor */
+    bool wait;                   /* for another cairn-pack to give up the lock */
+    bool allow_empty;            /* a site without a single file may be published */
+    bool read_all;               /* even files that look unchanged */
+    bool strict;                 /* malformed lines of rule files fail */
+    bool quiet;                  /* no summary, no progress */
+    FILE *messages;              /* what was left out, progress, and the summary */
+    struct operation *operation; /* is told of phases; NULL: nobody is */
 };
 
 /* What was done. */

@@ -12,6 +12,7 @@
 #include "packer/extract.h"
 #include "packer/keygen.h"
 #include "packer/list.h"
+#include "packer/pack_trace.h"
 #include "packer/push.h"
 #include "packer/rebuild.h"
 #include "packer/request.h"
@@ -52,10 +53,20 @@ static int read_sign_key(const char *path, struct private_key **out_key, struct 
     return path == NULL ? 0 : private_key_read(path, out_key, error);
 }
 
+static int push(const struct request *request, const struct add_result *result, struct error *error)
+{
+    char traceparent[TRACEPARENT_BYTES + 1] = "";
+    operation_call(request->add.operation, "push", traceparent);
+    return push_release(request->push, result->index_path, traceparent, request->add.quiet, stderr,
+                        error);
+}
+
 static int pack(struct request *request, struct error *error)
 {
     struct add_result result = {0};
     struct private_key *key;
+    struct pack_trace *trace = pack_trace_begin("cairn-pack add");
+    request->add.operation = pack_trace_operation(trace);
     int status = read_sign_key(request->sign, &key, error);
     if (status == 0) {
         request->add.sign_key = key;
@@ -69,9 +80,11 @@ static int pack(struct request *request, struct error *error)
     }
     if (status == 0 && request->push != NULL) {
         (void)fflush(stdout);
-        status = push_release(request->push, result.index_path, request->add.quiet, stderr, error);
+        status = push(request, &result, error);
     }
     add_result_fini(&result);
+    (void)fflush(stdout); /* who reads it does not wait for a collector */
+    pack_trace_end(trace, status == 0 ? NULL : error);
     return status;
 }
 

@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-int push_release(const char *socket_path, const char *index_path, bool quiet, FILE *messages,
-                 struct error *error)
+int push_release(const char *socket_path, const char *index_path, const char *traceparent,
+                 bool quiet, FILE *messages, struct error *error)
 {
     enum { PATIENCE_MS = 60000 };
     struct control_client *client;
@@ -15,7 +15,8 @@ int push_release(const char *socket_path, const char *index_path, bool quiet, FI
         return status;
     }
     char *last;
-    char *line = mem_format("load index %s", index_path);
+    char *line = mem_format("load index %s%s%s", index_path,
+                            *traceparent == '\0' ? "" : " traceparent=", traceparent);
     status = control_client_send(client, line, messages, &last, error);
     if (last != NULL && status != 0) {
         error_set(error, status, "packed, but the server did not take it: %s", last);

@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 /* Has the server at this control socket load the index that was just published, and waits for what
- * it says, which goes to `messages` unless `quiet`. A failure if that is no `ok`. */
-int push_release(const char *socket_path, const char *index_path, bool quiet, FILE *messages,
-                 struct error *error) CAIRN_MUST_CHECK;
+ * it says, which goes to `messages` unless `quiet`. A failure if that is no `ok`. `traceparent` is
+ * that of the span that waits; empty: nobody records any. */
+int push_release(const char *socket_path, const char *index_path, const char *traceparent,
+                 bool quiet, FILE *messages, struct error *error) CAIRN_MUST_CHECK;
 
 #endif

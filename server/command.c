@@ -100,7 +100,8 @@ static const char *keep(struct load_words *words, struct slice value)
     return at;
 }
 
-/* Takes "host=..." or "at=..." off the end of the line. False: the last word is neither. */
+/* Takes "host=...", "at=..." or "traceparent=..." off the end of the line. False: the last word is
+ * none of them. */
 static bool take_option(struct slice *argument, struct load_words *words)
 {
     struct slice line = trim_end(*argument);
@@ -114,6 +115,8 @@ static bool take_option(struct slice *argument, struct load_words *words)
         words->request.hosts = keep(words, value);
     } else if (slice_equal(name, SLICE("at")) && words->request.prefix == NULL) {
         words->request.prefix = keep(words, value);
+    } else if (slice_equal(name, SLICE("traceparent")) && words->request.traceparent.count == 0) {
+        words->request.traceparent = slice_of_string(keep(words, value));
     } else {
         return false;
     }
@@ -121,7 +124,8 @@ static bool take_option(struct slice *argument, struct load_words *words)
     return true;
 }
 
-/* PATH [host=...] [at=...]. A path may hold spaces; one that ends like an option is quoted. */
+/* PATH [host=...] [at=...] [traceparent=...]. A path may hold spaces; one that ends like an option
+ * is quoted. */
 static const char *parse_load(struct slice argument, struct load_words *words)
 {
     bool is_quoted = argument.bytes[0] == '"';
@@ -134,7 +138,9 @@ static const char *parse_load(struct slice argument, struct load_words *words)
     if (is_quoted) {
         bool is_rest_empty = skip_spaces(argument).count == 0;
         words->request.path = words->path;
-        return is_rest_empty ? NULL : "something else than host= and at= follows the quoted path";
+        return is_rest_empty
+                   ? NULL
+                   : "something else than host=, at= and traceparent= follows the quoted path";
     }
     memcpy(words->path, argument.bytes, argument.count);
     words->path[argument.count] = '\0';
@@ -312,7 +318,7 @@ static void run_quit(struct command_context *context, struct slice argument, str
 static void run_help(struct command_context *context, struct slice argument, struct reply *reply);
 
 static const struct command commands[] = {
-    {"load index", "PATH [host=NAME,...] [at=/PREFIX]",
+    {"load index", "PATH [host=NAME,...] [at=/PREFIX] [traceparent=...]",
      "make the release of an index live, above all others", run_load},
     {"unload", "ID|PATH", "take a release out of the list", run_unload},
     {"rollback", "[host=NAME] [at=/PREFIX]", "take the newest release of a site back",

@@ -351,15 +351,12 @@ static void read_batch(const struct reading *reading, const char *prefix,
 static void read_resource(const struct reading *reading)
 {
     struct key_values *resource = &reading->settings->resource;
-    char number[24];
     char host[256] = "";
-    snprintf(number, sizeof number, "%ld", (long)getpid());
     key_values_set(resource, "service.name", reading->program);
     key_values_set(resource, "service.version", CAIRN_VERSION);
     key_values_set(resource, "telemetry.sdk.name", "cairn");
     key_values_set(resource, "telemetry.sdk.version", CAIRN_VERSION);
     key_values_set(resource, "telemetry.sdk.language", "c");
-    key_values_set(resource, "process.pid", number);
     if (gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') {
         key_values_set(resource, "host.name", host);
     }

@@ -41,7 +41,8 @@ static char *run(struct fixture *fixture, struct slice line)
 
 #define MISSING  ": No such file or directory\n"
 #define UNQUOTED "error load index: the quoted path does not end\n"
-#define FOLLOWED "error load index: something else than host= and at= follows the quoted path\n"
+#define FOLLOWED                                                                                   \
+    "error load index: something else than host=, at= and traceparent= follows the quoted path\n"
 
 static const struct {
     const char *line;
@@ -119,12 +120,13 @@ Test(command, help_has_a_row_per_command)
     struct fixture fixture;
     fixture_init(&fixture);
     char *reply = run(&fixture, SLICE("help"));
-    static const char *const parts[] = {"command load index PATH [host=NAME,...] [at=/PREFIX]: ",
-                                        "\ncommand list [--json]: ",
-                                        "\ncommand status [--json]: ",
-                                        "\ncommand quit: ",
-                                        "\ncommand help: ",
-                                        "\nok help commands="};
+    static const char *const parts[] = {
+        "command load index PATH [host=NAME,...] [at=/PREFIX] [traceparent=...]: ",
+        "\ncommand list [--json]: ",
+        "\ncommand status [--json]: ",
+        "\ncommand quit: ",
+        "\ncommand help: ",
+        "\nok help commands="};
     size_t lines = 0;
     for (const char *at = reply; *at != '\0'; at++) {
         lines += *at == '\n';

@@ -91,7 +91,7 @@ class TestCommands(Control):
         with Server(self.first) as server:
             server.send("help\n")
             rows = server.read_reply()
-            for words in ("load index PATH [host=NAME,...] [at=/PREFIX]", "unload ID|PATH",
+            for words in ("load index PATH [host=NAME,...] [at=/PREFIX] [traceparent=...]", "unload ID|PATH",
                           "list [--json]", "status [--json]", "quit", "help"):
                 self.assertTrue(any(row.startswith(f"command {words}: ") for row in rows), words)
             self.assertEqual(rows[-1], f"ok help commands={len(rows) - 1}")
