@@ -1,69 +1,8 @@
 #include "packer/overlay.h"
 
 #include "common/mem.h"
-#include "common/release.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-
-/* ---- what is there already ---- */
-
-struct layers {
-    struct index **indexes; /* newest first; the last one is whole */
-    size_t count;
-    size_t capacity;
-};
-
-static void layers_fini(struct layers *layers)
-{
-    for (size_t i = 0; i < layers->count; i++) {
-        index_close(layers->indexes[i]);
-    }
-    free(layers->indexes);
-}
-
-static int layers_init(struct layers *layers, const char *stem,
-                       const struct index_properties *properties, struct error *error)
-{
-    *layers = (struct layers){0};
-    for (uint64_t release = properties->release - 1; release > 0; release--) {
-        char *path = release_numbered_path(stem, release);
-        struct index *index = NULL;
-        int status = index_open(path, &index, error);
-        free(path);
-        if (status != 0) {
-            return status;
-        }
-        if (layers->count == layers->capacity) {
-            layers->capacity = mem_capacity(layers->capacity, layers->count + 1);
-            layers->indexes = mem_resize(layers->indexes, layers->capacity, sizeof(struct index *));
-        }
-        layers->indexes[layers->count++] = index;
-        if (memcmp(index->archive_uuid, properties->archive_uuid, UUID_BYTES) != 0) {
-            return error_set(error, ERR_BINDING,
-                             "%s.%06" PRIu64 ".idx: not an index of this archive", stem, release);
-        }
-        if ((index->flags & INDEX_OVERLAY) == 0) {
-            return 0;
-        }
-    }
-    return error_set(error, ERR_EMPTY, "there is no whole release to lay this one over");
-}
-
-/* The entry that answers now, and its index. NULL: none. */
-static const struct index_entry *layers_find(const struct layers *layers, struct slice path,
-                                             const struct index **out_index)
-{
-    struct hash128 hash = hash128(path.bytes, path.count);
-    for (size_t i = 0; i < layers->count; i++) {
-        const struct index_entry *entry = index_find(layers->indexes[i], &hash, path);
-        if (entry != NULL) {
-            *out_index = layers->indexes[i];
-            return entry;
-        }
-    }
-    return NULL;
-}
 
 /* ---- equality ---- */
 
@@ -107,106 +46,142 @@ bool entries_equal(const struct index *a, const struct index_entry *x, const str
 
 /* ---- the difference ---- */
 
+/* Entries are put in the order of the hashes of their paths, so that the bytes do not depend on how
+ * the difference was found. */
 struct difference {
-    const struct index *whole; /* all of the new release */
-    struct layers layers;
+    const struct site_plan *plan;
+    const struct index *part; /* what may differ of the new release, and all of its rules */
+    const struct layers *layers;
     struct index_writer *writer;
+    const struct index_entry **found;
+    size_t found_count;
 };
 
 static uint32_t copy_head(struct difference *difference, uint32_t row)
 {
-    struct index_head_text head = index_head(difference->whole, row);
+    struct index_head_text head = index_head(difference->part, row);
     return index_writer_head(difference->writer, head.entity, head.policy);
 }
 
 static uint32_t copy_entry(struct difference *difference, const struct index_entry *entry)
 {
-    const struct index *whole = difference->whole;
-    struct slice path = index_path(whole, entry);
+    const struct index *part = difference->part;
+    struct slice path = index_path(part, entry);
     if (entry->kind == ENTRY_TOMBSTONE) {
         return index_writer_tombstone(difference->writer, path, entry->status);
     }
     if (entry->kind == ENTRY_REDIRECT) {
         return index_writer_redirect(difference->writer, path, entry->status, entry->flags,
-                                     index_text(whole, entry->target.text_at, entry->target.bytes),
+                                     index_text(part, entry->target.text_at, entry->target.bytes),
                                      copy_head(difference, entry->target.head));
     }
     struct representation_input forms[UINT8_MAX];
     for (unsigned i = 0; i < entry->representation_count; i++) {
-        const struct index_representation *form = index_representation(whole, entry, i);
+        const struct index_representation *form = index_representation(part, entry, i);
         forms[i] = (struct representation_input){
             .payload_offset = form->payload_offset,
             .stored_bytes = form->stored_bytes,
             .modified_s = representation_modified_s(form),
             .codec = (enum codec)form->codec,
             .head = copy_head(difference, form->head),
-            .digest = index_digest(whole, form),
+            .digest = index_digest(part, form),
         };
     }
     return index_writer_file(difference->writer, path, entry->status, entry->flags, forms,
                              entry->representation_count);
 }
 
-/* Pages for missing paths are always there: which one answers depends on the newest release. */
-static bool is_not_found_page(struct slice path)
+static int compare_hashes(const void *a, const void *b)
 {
-    static const struct slice name = {"/404.html", 9};
-    return path.count >= name.count &&
-           memcmp(path.bytes + path.count - name.count, name.bytes, name.count) == 0;
+    const struct index_entry *const *x = a;
+    const struct index_entry *const *y = b;
+    return memcmp((*x)->path_hash.bytes, (*y)->path_hash.bytes, HASH128_BYTES);
+}
+
+static void sort_found(struct difference *difference)
+{
+    if (difference->found_count > 0) {
+        qsort(difference->found, difference->found_count, sizeof *difference->found,
+              compare_hashes);
+    }
 }
 
 static void copy_what_differs(struct difference *difference)
 {
-    const struct index *whole = difference->whole;
-    for (uint32_t i = 0; i < whole->entry_count; i++) {
-        const struct index_entry *entry = &whole->entries[i];
-        struct slice path = index_path(whole, entry);
+    const struct index *part = difference->part;
+    difference->found = mem_zeroed(part->entry_count, sizeof *difference->found);
+    for (uint32_t i = 0; i < part->entry_count; i++) {
+        const struct index_entry *entry = &part->entries[i];
+        struct slice path = index_path(part, entry);
         const struct index *index = NULL;
-        const struct index_entry *old = layers_find(&difference->layers, path, &index);
-        if (old != NULL && entries_equal(whole, entry, index, old) && !is_not_found_page(path)) {
-            continue;
+        const struct index_entry *old = layers_find(difference->layers, path, &index);
+        if (old == NULL || !entries_equal(part, entry, index, old) ||
+            site_index_is_not_found_page(path)) {
+            difference->found[difference->found_count++] = entry;
         }
+    }
+    sort_found(difference);
+    for (size_t i = 0; i < difference->found_count; i++) {
+        const struct index_entry *entry = difference->found[i];
         uint32_t number = copy_entry(difference, entry);
-        if (whole->not_found_entry == i + 1) {
+        if (part->not_found_entry == (uint32_t)(entry - part->entries) + 1) {
             index_writer_not_found(difference->writer, number);
         }
     }
+    free(difference->found);
+    difference->found = NULL;
+    difference->found_count = 0;
 }
 
-/* What answers now and is not part of the new release. What has a fingerprint in its name stays:
- * pages that are open still ask for it. */
+/* Does the entry answer now, and for a path that the new release does not have? What has a
+ * fingerprint in its name stays: pages that are open still ask for it. */
+static bool is_gone(const struct difference *difference, const struct index *layer,
+                    const struct index_entry *entry)
+{
+    struct slice path = index_path(layer, entry);
+    const struct index *index = NULL;
+    return entry->kind != ENTRY_TOMBSTONE && (entry->flags & ENTRY_IMMUTABLE) == 0 &&
+           routes_find(&difference->plan->routes, path) == NULL &&
+           layers_find(difference->layers, path, &index) == entry;
+}
+
 static void put_tombstones(struct difference *difference)
 {
-    for (size_t i = 0; i < difference->layers.count; i++) {
-        const struct index *layer = difference->layers.indexes[i];
+    const struct layers *layers = difference->layers;
+    for (size_t i = 0; i < layers->count; i++) {
+        const struct index *layer = layers->indexes[i];
+        difference->found = mem_zeroed(layer->entry_count, sizeof *difference->found);
+        difference->found_count = 0;
         for (uint32_t j = 0; j < layer->entry_count; j++) {
-            const struct index_entry *entry = &layer->entries[j];
-            struct slice path = index_path(layer, entry);
-            const struct index *index = NULL;
-            if (entry->kind != ENTRY_TOMBSTONE && (entry->flags & ENTRY_IMMUTABLE) == 0 &&
-                layers_find(&difference->layers, path, &index) == entry &&
-                index_find(difference->whole, &entry->path_hash, path) == NULL) {
-                index_writer_tombstone(difference->writer, path, 404);
+            if (is_gone(difference, layer, &layer->entries[j])) {
+                difference->found[difference->found_count++] = &layer->entries[j];
             }
         }
+        sort_found(difference);
+        for (size_t j = 0; j < difference->found_count; j++) {
+            index_writer_tombstone(difference->writer, index_path(layer, difference->found[j]),
+                                   404);
+        }
+        free(difference->found);
+        difference->found = NULL;
     }
 }
 
 static void copy_rules(struct difference *difference)
 {
-    const struct index *whole = difference->whole;
-    index_writer_not_found_depth(difference->writer, whole->not_found_depth);
-    for (uint32_t i = 0; i < whole->rule_count; i++) {
-        const struct index_rule *rule = &whole->rules[i];
+    const struct index *part = difference->part;
+    index_writer_not_found_depth(difference->writer, part->not_found_depth);
+    for (uint32_t i = 0; i < part->rule_count; i++) {
+        const struct index_rule *rule = &part->rules[i];
         struct rule_input input = {
             .kind = (enum rule_kind)rule->kind,
             .flags = rule->flags,
             .status = rule->status,
             .pattern_flags = rule->pattern_flags,
-            .pattern = index_text(whole, rule->pattern_at, rule->pattern_bytes),
-            .host = index_text(whole, rule->host_at, rule->host_bytes),
-            .query = index_text(whole, rule->query_at, rule->query_bytes),
-            .target = index_text(whole, rule->target_at, rule->target_bytes),
+            .pattern = index_text(part, rule->pattern_at, rule->pattern_bytes),
+            .host = index_text(part, rule->host_at, rule->host_bytes),
+            .query = index_text(part, rule->query_at, rule->query_bytes),
+            .target = index_text(part, rule->target_at, rule->target_bytes),
             .head = rule->kind == RULE_ROUTE && rule->status >= 300 && rule->status < 400
                         ? copy_head(difference, rule->head)
                         : 0,
@@ -215,22 +190,32 @@ static void copy_rules(struct difference *difference)
     }
 }
 
-static int build_difference(const struct index *whole, const char *stem,
-                            const struct index_properties *properties,
-                            struct index_image *out_image, struct error *error)
+int overlay_build(const struct site_plan *plan, const struct catalog *catalog,
+                  const struct layers *layers, const struct overlay_scope *scope,
+                  const struct index_properties *properties, struct index_image *out_image,
+                  struct site_savings *out_savings, struct error *error)
 {
-    struct difference difference = {.whole = whole, .writer = index_writer_new()};
-    int status = layers_init(&difference.layers, stem, properties, error);
+    struct index_image image = {0};
+    struct index part;
+    int status =
+        site_index_build_part(plan, catalog, scope->routes, properties, &image, out_savings, error);
     if (status == 0) {
+        status = index_init(image.bytes, image.count, &part, error);
+    }
+    if (status == 0) {
+        struct difference difference = {
+            .plan = plan, .part = &part, .layers = layers, .writer = index_writer_new()};
         copy_what_differs(&difference);
-        put_tombstones(&difference);
+        if (scope->has_gone) {
+            put_tombstones(&difference);
+        }
         copy_rules(&difference);
         struct index_properties overlay = *properties;
         overlay.flags |= INDEX_OVERLAY;
         status = index_writer_finish(difference.writer, &overlay, out_image, error);
+        index_writer_free(difference.writer);
     }
-    index_writer_free(difference.writer);
-    layers_fini(&difference.layers);
+    free(image.bytes);
     return status;
 }
 
@@ -239,17 +224,17 @@ int release_index_build(const struct site_plan *plan, const struct catalog *cata
                         struct index_image *out_image, struct site_savings *out_savings,
                         struct error *error)
 {
-    struct index_image whole = {0};
-    int status = site_index_build(plan, catalog, properties, &whole, out_savings, error);
-    if (status != 0 || !plan->options->overlay) {
-        *out_image = whole;
-        return status;
+    if (!plan->options->overlay) {
+        return site_index_build(plan, catalog, properties, out_image, out_savings, error);
     }
-    struct index index;
-    status = index_init(whole.bytes, whole.count, &index, error);
+    struct layers layers;
+    const struct overlay_scope everything = {.routes = NULL, .has_gone = true};
+    int status =
+        layers_init(&layers, stem, properties->release - 1, properties->archive_uuid, error);
     if (status == 0) {
-        status = build_difference(&index, stem, properties, out_image, error);
+        status = overlay_build(plan, catalog, &layers, &everything, properties, out_image,
+                               out_savings, error);
     }
-    free(whole.bytes);
+    layers_fini(&layers);
     return status;
 }

@@ -287,18 +287,36 @@ static void put_rules(struct builder *builder)
     }
 }
 
-int site_index_build(const struct site_plan *plan, const struct catalog *catalog,
-                     const struct index_properties *properties, struct index_image *out_image,
-                     struct site_savings *out_savings, struct error *error)
+bool site_index_is_not_found_page(struct slice path)
+{
+    static const struct slice name = {"/404.html", 9};
+    return path.count >= name.count &&
+           memcmp(path.bytes + path.count - name.count, name.bytes, name.count) == 0;
+}
+
+static bool is_chosen(const struct site_plan *plan, const bool *chosen, size_t row)
+{
+    return chosen == NULL || chosen[row] ||
+           site_index_is_not_found_page(plan->routes.rows[row].path);
+}
+
+int site_index_build_part(const struct site_plan *plan, const struct catalog *catalog,
+                          const bool *chosen, const struct index_properties *properties,
+                          struct index_image *out_image, struct site_savings *out_savings,
+                          struct error *error)
 {
     struct builder builder = {.plan = plan, .catalog = catalog, .writer = index_writer_new()};
-    for (size_t i = 0; i < plan->routes.count; i++) {
-        uint32_t number = put_route(&builder, &plan->routes.rows[i]);
-        if (plan->routes.not_found == i + 1 && plan->routes.rows[i].kind == ROUTE_FILE) {
+    const struct routes *routes = &plan->routes;
+    for (size_t i = 0; i < routes->count; i++) {
+        if (!is_chosen(plan, chosen, i)) {
+            continue;
+        }
+        uint32_t number = put_route(&builder, &routes->rows[i]);
+        if (routes->not_found == i + 1 && routes->rows[i].kind == ROUTE_FILE) {
             index_writer_not_found(builder.writer, number);
         }
     }
-    index_writer_not_found_depth(builder.writer, plan->routes.not_found_depth);
+    index_writer_not_found_depth(builder.writer, routes->not_found_depth);
     put_rules(&builder);
     int status = index_writer_finish(builder.writer, properties, out_image, error);
     index_writer_free(builder.writer);
@@ -306,4 +324,11 @@ int site_index_build(const struct site_plan *plan, const struct catalog *catalog
         *out_savings = builder.savings;
     }
     return status;
+}
+
+int site_index_build(const struct site_plan *plan, const struct catalog *catalog,
+                     const struct index_properties *properties, struct index_image *out_image,
+                     struct site_savings *out_savings, struct error *error)
+{
+    return site_index_build_part(plan, catalog, NULL, properties, out_image, out_savings, error);
 }

@@ -18,4 +18,15 @@ int site_index_build(const struct site_plan *plan, const struct catalog *catalog
                      const struct index_properties *properties, struct index_image *out_image,
                      struct site_savings *out_savings, struct error *error) CAIRN_MUST_CHECK;
 
+/* The same with only the routes that are chosen, by their rows (NULL: all), the pages for missing
+ * paths, and all rules: what an overlay is made from. */
+int site_index_build_part(const struct site_plan *plan, const struct catalog *catalog,
+                          const bool *chosen, const struct index_properties *properties,
+                          struct index_image *out_image, struct site_savings *out_savings,
+                          struct error *error) CAIRN_MUST_CHECK;
+
+/* Is it the path of a page for missing paths? A part and an overlay hold all of them: which one
+ * answers depends on the newest release. */
+bool site_index_is_not_found_page(struct slice path);
+
 #endif
