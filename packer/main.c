@@ -1,11 +1,11 @@
 /* cairn-pack: one table of commands, from which usage and dispatch are made. */
+#include "common/codec_gzip.h"
 #include "common/nearest.h"
 #include "common/standard_streams.h"
 #include "common/version.h"
 #include "packer/add_report.h"
 #include "packer/check.h"
 #include "packer/codec_br.h"
-#include "packer/codec_gzip.h"
 #include "packer/codec_zstd.h"
 #include "packer/compact.h"
 #include "packer/diff.h"
