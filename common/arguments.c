@@ -28,6 +28,10 @@ void arguments_fini(struct arguments *arguments)
         free(arguments->at[i].text);
         free(arguments->at[i].where);
     }
+    for (size_t i = 0; i < arguments->file_count; i++) {
+        free(arguments->files[i]);
+    }
+    free(arguments->files);
     free(arguments->at);
     *arguments = (struct arguments){0};
 }
@@ -203,7 +207,9 @@ int arguments_expand(struct arguments *arguments, size_t position, struct error 
     } else {
         status = read_file(&inner, path, argument->depth + 1, &detail);
     }
-    free(path);
+    arguments->files =
+        mem_resize(arguments->files, arguments->file_count + 1, sizeof *arguments->files);
+    arguments->files[arguments->file_count++] = path;
     if (status != 0) {
         bool is_named = argument->where != NULL;
         arguments_fini(&inner);

@@ -17,6 +17,8 @@ struct argument {
 struct arguments {
     struct argument *at;
     size_t count;
+    char **files; /* that were read */
+    size_t file_count;
 };
 
 /* Files in files. */

@@ -9,8 +9,7 @@
 
 /* ---- the table ---- */
 
-/* Calls for each option of a table; NULL at the end. */
-static const struct option *option_at(const struct option_table *table, size_t position)
+const struct option *option_at(const struct option_table *table, size_t position)
 {
     for (size_t i = 0; table->groups[i] != NULL; i++) {
         const struct option_group *group = table->groups[i];

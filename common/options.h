@@ -110,6 +110,9 @@ size_t settings_apply(const struct settings *settings, const char *program, void
 /* Where somebody said it: "the command line", "the environment (CAIRN_LISTEN)", "serve.conf:3". */
 const char *setting_origin(const struct setting *setting, char *out, size_t capacity);
 
+/* The options of a table in their order; NULL: there is none at this position. */
+const struct option *option_at(const struct option_table *table, size_t position);
+
 const struct option *option_find(const struct option_table *table, const char *name);
 
 /* ---- functions for rows ---- */

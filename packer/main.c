@@ -211,10 +211,10 @@ static int run_keygen(struct request *request, const struct argument *words, siz
     }
 
 static const char add_ending[] =
-    "A flag beats its variable, which stands behind it. SOURCE_DATE_EPOCH sets the time\n"
-    "of the release; the same tree then packs to the same bytes. @FILE stands for the\n"
-    "words of a file, one flag with its value on a line. Exit codes: 0 ok, 1 failed,\n"
-    "2 usage.\n";
+    "A flag beats its variable, which stands behind it. SOURCE_DATE_EPOCH sets the\n"
+    "time of the release; the same tree then packs to the same bytes. @FILE stands\n"
+    "for the words of a file, one flag with its value on a line. Exit codes: 0 ok,\n"
+    "1 failed, 2 usage.\n";
 
 static const struct command commands[] = {
     {.table =
@@ -412,8 +412,8 @@ static void print_help(bool is_full)
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
         printf("  %-8s %s\n", name_of(&commands[i]), commands[i].table.usage);
     }
-    puts("\ncairn-pack COMMAND --help says more; --help all says all of it; --version prints the\n"
-         "version. Exit codes: 0 ok, 1 failed, 2 usage.");
+    puts("\ncairn-pack COMMAND --help says more; --help all says all of it; --version prints\n"
+         "versions. Exit codes: 0 ok, 1 failed, 2 usage.");
     for (size_t i = 0; i < ARRAY_COUNT(commands) && is_full; i++) {
         puts("");
         options_print_help(&commands[i].table, true, stdout);

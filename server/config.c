@@ -284,6 +284,12 @@ static const struct option work_options[] = {
 };
 
 static const struct option log_options[] = {
+    {.name = "check",
+     .is_common = true,
+     .help = "say what a start would do, and do not start",
+     .more = "And every reason why it would fail. Exit code 0: it would start, 1: it would not.",
+     .apply = option_set_flag,
+     IN(is_check)},
     {.name = "quiet",
      .letter = 'q',
      .variable = "CAIRN_QUIET",
@@ -350,7 +356,7 @@ static const struct option_group groups[] = {
     GROUP("Where it listens", listen_options),
     GROUP("What it answers", answer_options),
     GROUP("How it works", work_options),
-    GROUP("What it writes down", log_options),
+    GROUP("What it says", log_options),
     GROUP("What it may do (docs/security.md)", rights_options),
 };
 
@@ -544,4 +550,9 @@ void config_fini(struct config *config)
     free(config->archives);
     settings_fini(&config->settings);
     *config = (struct config){0};
+}
+
+const struct option_table *config_options(void)
+{
+    return &table;
 }

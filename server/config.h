@@ -40,6 +40,7 @@ struct config {
     struct address_list forwarded_from;
     const char **trusted; /* files with the public keys of those who may sign; owned */
     size_t trusted_count;
+    bool is_check;          /* to be said what a start would do, and no more */
     bool is_quiet;          /* no lines about a good start */
     const char *access_log; /* a path, or "-"; NULL: none */
     char *added_fields;     /* complete lines; NULL: none */
@@ -59,5 +60,7 @@ enum config_result {
 
 enum config_result config_init(struct config *config, int argc, char **argv);
 void config_fini(struct config *config);
+
+const struct option_table *config_options(void);
 
 #endif

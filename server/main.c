@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/standard_streams.h"
 #include "server/announcement.h"
+#include "server/check.h"
 #include "server/handover.h"
 #include "server/service_manager.h"
 
@@ -511,6 +512,21 @@ static int start(struct server *server, struct error *error)
     return status;
 }
 
+/* --check */
+static int check(struct server *server)
+{
+    struct error error = {""};
+    size_t problems = 0;
+    server->loader.is_preloading = false;
+    if (read_trust(server, &error) != 0) {
+        failed(&error);
+        problems++;
+    }
+    problems += check_start(&server->config, &server->loader, &server->sandbox, server->program);
+    puts(problems == 0 ? "It would start." : "It would not start.");
+    return problems == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
 /* A successor that does not come up leaves the names of sockets alone: the process before it goes
  * on with them. */
 static void leave_names(struct server *server)
@@ -555,9 +571,9 @@ int main(int argc, char **argv)
         .handover = {.ready_fd = -1, .access_log_fd = -1},
     };
     standard_streams_reserve();
-    enum config_result result = config_init(&server.config, argc, argv);
-    if (result != CONFIG_RUN) {
-        return result == CONFIG_EXIT ? EXIT_OK : EXIT_USAGE;
+    enum config_result words = config_init(&server.config, argc, argv);
+    if (words != CONFIG_RUN) {
+        return words == CONFIG_EXIT ? EXIT_OK : EXIT_USAGE;
     }
     struct error error = {""};
     server.argv = argv;
@@ -574,6 +590,11 @@ int main(int argc, char **argv)
                         .is_preloading = server.config.is_preloading,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
+    if (server.config.is_check) {
+        int result = check(&server);
+        stop(&server);
+        return result;
+    }
     int status = start(&server, &error);
     if (status != 0) {
         leave_names(&server);

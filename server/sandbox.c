@@ -92,13 +92,18 @@ static int allow_folder_of(const struct landlock *landlock, const char *path, un
     return status;
 }
 
-/* A successor reads the keys again; each may have been replaced by another file of its name. */
-static int allow_keys(const struct landlock *landlock, const struct config *config,
-                      struct error *error)
+/* A successor reads keys and files of flags again; each may have been replaced by another file of
+ * its name. */
+static int allow_settings(const struct landlock *landlock, const struct config *config,
+                          struct error *error)
 {
+    const struct arguments *arguments = &config->settings.arguments;
     int status = 0;
     for (size_t i = 0; i < config->trusted_count && status == 0; i++) {
         status = allow_folder_of(landlock, config->trusted[i], LANDLOCK_READ, error);
+    }
+    for (size_t i = 0; i < arguments->file_count && status == 0; i++) {
+        status = allow_folder_of(landlock, arguments->files[i], LANDLOCK_READ, error);
     }
     return status;
 }
@@ -150,7 +155,7 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
         status = allow_code(landlock, needs->program, error);
     }
     if (status == 0) {
-        status = allow_keys(landlock, needs->config, error);
+        status = allow_settings(landlock, needs->config, error);
     }
     if (status == 0) { /* in the place of a standard stream that is closed */
         status = landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error);

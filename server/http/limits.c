@@ -120,3 +120,22 @@ bool limits_describe(size_t position, char *out, size_t capacity)
     snprintf(out, capacity, "%s=%s: %s", limit->name, value, limit->reason);
     return true;
 }
+
+bool limits_compare(const struct limits *limits, size_t position, char *out, size_t capacity)
+{
+    if (position >= ARRAY_COUNT(table)) {
+        return false;
+    }
+    const struct limit *limit = &table[position];
+    char now[32];
+    char usual[32];
+    uint64_t value;
+    memcpy(&value, (const char *)limits + limit->offset, sizeof value);
+    format_value(limit->unit, value, now, sizeof now);
+    format_value(limit->unit, limit->value, usual, sizeof usual);
+    out[0] = '\0';
+    if (value != limit->value) {
+        snprintf(out, capacity, "%s=%s (%s)", limit->name, now, usual);
+    }
+    return true;
+}

@@ -79,6 +79,10 @@ int limits_set(struct limits *limits, const char *text, struct error *error) CAI
  * is none there. Writes what fits, with NUL. */
 bool limits_describe(size_t position, char *out, size_t capacity);
 
+/* The limit at `position`, if it is not the default: "head-size=32k (16k)", else nothing. False:
+ * there is none there. */
+bool limits_compare(const struct limits *limits, size_t position, char *out, size_t capacity);
+
 enum {
     /* What --limit may ask for at most: the sizes of buffers that each worker has once. */
     REQUEST_HEAD_BYTES_MAX = 65536,

@@ -247,6 +247,13 @@ static int open_shared(const struct listen_address *address, int *fds, size_t co
     return status;
 }
 
+static int refuse(const struct listen_address *address, int number, struct error *error)
+{
+    char text[ADDRESS_TEXT_BYTES];
+    listen_address_text(address, text);
+    return error_set(error, -number, "%s: %s", text, strerror(number));
+}
+
 int listen_open(struct listen_address *address, int *fds, size_t count, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
@@ -261,7 +268,15 @@ int listen_open(struct listen_address *address, int *fds, size_t count, struct e
     }
     int number = errno;
     close_all(fds, count);
-    char text[ADDRESS_TEXT_BYTES];
-    listen_address_text(&wanted, text);
-    return error_set(error, -number, "%s: %s", text, strerror(number));
+    return refuse(&wanted, number, error);
+}
+
+int listen_check(const struct listen_address *address, struct error *error)
+{
+    int fd = bind_socket(address, false);
+    if (fd < 0) {
+        return refuse(address, errno, error);
+    }
+    close(fd);
+    return 0;
 }

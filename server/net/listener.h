@@ -33,6 +33,10 @@ int listen_address_parse(const char *text, struct listen_address *out_address,
 int listen_open(struct listen_address *address, int *fds, size_t count,
                 struct error *error) CAIRN_MUST_CHECK;
 
+/* Can an address of the network be bound to now? -EADDRINUSE: somebody listens there. Nobody can
+ * connect meanwhile. */
+int listen_check(const struct listen_address *address, struct error *error) CAIRN_MUST_CHECK;
+
 /* "127.0.0.1:40123", "[::1]:80": to be put behind "http://"; or "unix:/run/cairn.sock". */
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES]);
 

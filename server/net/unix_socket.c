@@ -1,7 +1,10 @@
 #include "net/unix_socket.h"
 
+#include "common/mem.h"
+
 #include <errno.h>
-#include <stdbool.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,26 +46,52 @@ static int bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode
     return result;
 }
 
-int unix_socket_listen(const char *path, mode_t mode, int backlog, int *out_fd, struct error *error)
+/* What is at the path: nothing, a socket, or something that must not be replaced. */
+static int look(const char *path, struct sockaddr_un *address, bool *out_is_there,
+                struct error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
     bool exists = lstat(path, &status) == 0;
     if (!exists && errno != ENOENT && errno != ENAMETOOLONG) {
         return fail(path, error);
     }
-    if (strlen(path) >= sizeof address.sun_path) {
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address->sun_path) {
         return error_set(error, ERR_LIMIT, "%s: longer than a socket's path may be (%zu bytes)",
-                         path, sizeof address.sun_path - 1);
+                         path, sizeof address->sun_path - 1);
     }
-    memcpy(address.sun_path, path, strlen(path));
+    memcpy(address->sun_path, path, strlen(path));
     if (exists && S_ISLNK(status.st_mode) && stat(path, &status) != 0) {
         return fail(path, error);
     }
     if (exists && !S_ISSOCK(status.st_mode)) {
         return error_set(error, ERR_FORMAT, "%s: something else than a socket is there", path);
     }
-    int result = exists ? remove_stale(&address, error) : 0;
+    *out_is_there = exists;
+    return 0;
+}
+
+int unix_socket_check(const char *path, bool *out_is_there, struct error *error)
+{
+    struct sockaddr_un address;
+    int status = look(path, &address, out_is_there, error);
+    if (status != 0) {
+        return status;
+    }
+    char *copy = mem_string(path, strlen(path));
+    status = access(dirname(copy), W_OK | X_OK) == 0 ? 0 : fail(path, error);
+    free(copy);
+    return status;
+}
+
+int unix_socket_listen(const char *path, mode_t mode, int backlog, int *out_fd, struct error *error)
+{
+    struct sockaddr_un address;
+    bool exists;
+    int result = look(path, &address, &exists, error);
+    if (result == 0 && exists) {
+        result = remove_stale(&address, error);
+    }
     if (result != 0) {
         return result;
     }

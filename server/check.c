@@ -1,0 +1,265 @@
+#include "server/check.h"
+
+#include "common/mem.h"
+#include "net/unix_socket.h"
+#include "server/announcement.h"
+#include "server/service_manager.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct check {
+    const struct config *config;
+    struct loader *loader;
+    const char *label; /* of the last line */
+    size_t problems;
+};
+
+/* A line, its label only where that is another one than before. */
+static void put(struct check *check, const char *label, const char *format, ...) CAIRN_PRINTF(3, 4);
+static void put(struct check *check, const char *label, const char *format, ...)
+{
+    va_list arguments;
+    bool is_new = check->label == NULL || strcmp(check->label, label) != 0;
+    printf("%-12s", is_new ? label : "");
+    check->label = label;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+static void add_problem(struct check *check, const struct error *error)
+{
+    fprintf(stderr, "cairn-serve: %s\n", error->text);
+    check->problems++;
+}
+
+/* ---- addresses ---- */
+
+/* A Unix socket that would be made, after one that is left over is removed. */
+static void check_socket(struct check *check, const char *label, const char *path,
+                         const char *shown)
+{
+    struct error error = {""};
+    bool is_there = false;
+    if (unix_socket_check(path, &is_there, &error) != 0) {
+        add_problem(check, &error);
+        return;
+    }
+    put(check, label, "%s%s", shown, is_there ? " (a socket is there: in use, or left over)" : "");
+}
+
+static void check_address(struct check *check, const struct listen_address *address)
+{
+    struct error error = {""};
+    char url[URL_TEXT_BYTES];
+    announcement_url(address, url);
+    if (listen_address_path(address) != NULL) {
+        check_socket(check, "listens", listen_address_path(address), url);
+        return;
+    }
+    int status = listen_check(address, &error);
+    if (status != 0 && status != -EADDRINUSE) {
+        add_problem(check, &error);
+        return;
+    }
+    put(check, "listens", "%s%s", url,
+        status == 0 ? "" : " (in use now, perhaps by the server that is to go)");
+}
+
+static void check_addresses(struct check *check)
+{
+    const struct config *config = check->config;
+    int first;
+    size_t given = service_manager_sockets(&first);
+    if (given > 0) {
+        put(check, "listens", "%zu socket%s of the service manager", given, given == 1 ? "" : "s");
+    }
+    bool is_replaced = given > 0 && config->is_default_listener;
+    for (size_t i = 0; i < config->listener_count && !is_replaced; i++) {
+        check_address(check, &config->listeners[i]);
+    }
+}
+
+static void check_controls(struct check *check)
+{
+    put(check, "commands", "standard input");
+    for (size_t i = 0; i < check->config->control_count; i++) {
+        const char *path = check->config->controls[i];
+        struct error error = {""};
+        struct stat file;
+        bool is_fifo = stat(path, &file) == 0 && S_ISFIFO(file.st_mode);
+        if (!is_fifo) {
+            check_socket(check, "commands", path, path);
+        } else if (access(path, R_OK) != 0) {
+            error_set(&error, -errno, "%s: %s", path, strerror(errno));
+            add_problem(check, &error);
+        } else {
+            put(check, "commands", "%s (a FIFO)", path);
+        }
+    }
+}
+
+/* ---- sites ---- */
+
+static void check_index(struct check *check, const struct load_request *request)
+{
+    struct load_result result;
+    struct error error = {""};
+    char id[24];
+    if (loader_load(check->loader, request, &result, &error) != 0) {
+        add_problem(check, &error);
+        return;
+    }
+    snprintf(id, sizeof id, "%llu", (unsigned long long)result.id);
+    const struct site *site = loader_find(check->loader, slice_of_string(id));
+    char *text = announcement_site(site);
+    put(check, "serves", "%s", text);
+    free(text);
+}
+
+static void check_sites(struct check *check)
+{
+    const struct config *config = check->config;
+    for (size_t i = 0; i < config->index_count; i++) {
+        check_index(check, &config->indexes[i]);
+    }
+    if (config->index_count == 0) {
+        put(check, "serves", "nothing, until a command loads it");
+    }
+    for (size_t i = 0; i < config->trusted_count; i++) {
+        put(check, "trusts", "%s", config->trusted[i]);
+    }
+    if (config->trusted_count == 0) {
+        put(check, "trusts", "every release, signed or not");
+    }
+}
+
+/* ---- the rest ---- */
+
+static void check_access_log(struct check *check)
+{
+    const char *path = check->config->access_log;
+    struct error error = {""};
+    if (path == NULL || strcmp(path, "-") == 0) {
+        put(check, "access log", "%s", path == NULL ? "none" : "standard error");
+        return;
+    }
+    bool exists = access(path, F_OK) == 0;
+    char *copy = mem_string(path, strlen(path));
+    bool is_writable = exists ? access(path, W_OK) == 0 : access(dirname(copy), W_OK | X_OK) == 0;
+    if (is_writable) {
+        put(check, "access log", "%s%s", path, exists ? "" : " (would be made)");
+    } else {
+        error_set(&error, -errno, "%s: %s", path, strerror(errno));
+        add_problem(check, &error);
+    }
+    free(copy);
+}
+
+static void list_limits(struct check *check)
+{
+    char text[128];
+    const char *none = "all by default";
+    for (size_t i = 0; limits_compare(&check->config->limits, i, text, sizeof text); i++) {
+        if (text[0] != '\0') {
+            put(check, "limits", "%s", text);
+            none = NULL;
+        }
+    }
+    if (none != NULL) {
+        put(check, "limits", "%s", none);
+    }
+}
+
+static void list_setting(struct check *check, const struct option *option,
+                         const struct setting *setting)
+{
+    char origin[4200];
+    bool has_value = setting->value != NULL;
+    char *flag =
+        mem_format("--%s%s%s", option->name, has_value ? "=" : "", has_value ? setting->value : "");
+    put(check, "said", "%-34s %s", flag, setting_origin(setting, origin, sizeof origin));
+    free(flag);
+}
+
+/* Each flag that sets something: what was said and where, or the default. */
+static void list_settings(struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    const struct option *option;
+    for (size_t i = 0; (option = option_at(config_options(), i)) != NULL; i++) {
+        for (size_t j = 0; j < settings->count; j++) {
+            if (settings->at[j].option == option) {
+                list_setting(check, option, &settings->at[j]);
+            }
+        }
+    }
+    for (size_t i = 0; (option = option_at(config_options(), i)) != NULL; i++) {
+        if (option->initial != NULL && settings_find(settings, option->name) == NULL) {
+            char *flag = mem_format("--%s", option->name);
+            put(check, "by default", "%-34s %s", flag, option->initial);
+            free(flag);
+        }
+    }
+}
+
+/* Where a start has sockets, here are their names alone. */
+static void check_sandbox(struct check *check, struct sandbox *sandbox, const char *program)
+{
+    const struct config *config = check->config;
+    struct listeners listeners = {.count = config->listener_count};
+    struct account account = {0};
+    struct error error = {""};
+    char text[SANDBOX_TEXT_BYTES];
+    listeners.at = mem_zeroed(config->listener_count + 1, sizeof *listeners.at);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        listeners.at[i] = (struct listening){.address = config->listeners[i], .is_ours = true};
+    }
+    const struct sandbox_needs needs = {.config = config,
+                                        .listeners = &listeners,
+                                        .account = config->user == NULL ? NULL : &account,
+                                        .program = program};
+    int status = config->user == NULL ? 0 : account_find(config->user, &account, &error);
+    if (status == 0 && config->user != NULL) {
+        put(check, "becomes", "%s (uid %u, gid %u)", config->user, (unsigned)account.uid,
+            (unsigned)account.gid);
+    }
+    (void)fflush(stdout);
+    if (status == 0) {
+        status = sandbox_enter(sandbox, &needs, &error);
+    }
+    if (status == 0) {
+        sandbox_text(sandbox, text);
+        put(check, "sandbox", "%s", text);
+    } else {
+        add_problem(check, &error);
+    }
+    account_fini(&account);
+    free(listeners.at);
+}
+
+size_t check_start(const struct config *config, struct loader *loader, struct sandbox *sandbox,
+                   const char *program)
+{
+    struct check check = {.config = config, .loader = loader};
+    check_addresses(&check);
+    check_controls(&check);
+    check_sites(&check);
+    put(&check, "workers", "%zu, and %zu disk readers", config->worker_count,
+        config->disk_reader_count);
+    check_access_log(&check);
+    list_limits(&check);
+    list_settings(&check);
+    if (check.problems == 0) { /* its rules are of files that have to be there */
+        check_sandbox(&check, sandbox, program);
+    }
+    return check.problems;
+}
