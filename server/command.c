@@ -308,6 +308,24 @@ static void run_status(struct command_context *context, struct slice argument, s
     }
 }
 
+void command_reopen_logs(struct command_context *context, struct reply *reply)
+{
+    struct error error = {""};
+    size_t files = 0;
+    if (context->workers != NULL && workers_reopen_logs(context->workers, &files, &error) != 0) {
+        reply_format(reply, "error reopen logs: %s\n", error.text);
+    } else {
+        reply_format(reply, "ok reopen logs files=%zu\n", files);
+    }
+}
+
+static void run_reopen_logs(struct command_context *context, struct slice argument,
+                            struct reply *reply)
+{
+    (void)argument;
+    command_reopen_logs(context, reply);
+}
+
 static void run_quit(struct command_context *context, struct slice argument, struct reply *reply)
 {
     (void)argument;
@@ -327,6 +345,7 @@ static const struct command commands[] = {
      "put a loaded release on top of where its archive answers", run_promote},
     {"list", "[--json]", "the releases in the list, newest first", run_list},
     {"status", "[--json]", "counters of this process", run_status},
+    {"reopen logs", NULL, "open the access log's path anew, after it was renamed", run_reopen_logs},
     {"quit", NULL, "end when open responses are out", run_quit},
     {"help", NULL, "this list", run_help},
 };

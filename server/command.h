@@ -10,7 +10,7 @@
 /* What commands act upon. */
 struct command_context {
     struct loader *loader;
-    const struct workers *workers; /* NULL before they are made */
+    struct workers *workers;       /* NULL before they are made */
     const struct sandbox *sandbox; /* NULL before it is entered */
     int64_t started_s;             /* Unix time */
     bool wants_quit;               /* set by `quit` */
@@ -24,6 +24,9 @@ struct reply {
 };
 
 void reply_format(struct reply *reply, const char *format, ...) CAIRN_PRINTF(2, 3);
+
+/* `reopen logs`, as on USR1. */
+void command_reopen_logs(struct command_context *context, struct reply *reply);
 
 /* Carries out one line. */
 void command_run(struct command_context *context, struct slice line, struct reply *reply);

@@ -303,9 +303,17 @@ static const struct option log_options[] = {
      .is_common = true,
      .initial = "none",
      .help = "append a line for each answer; - is standard error",
-     .more = "In the combined format.",
+     .more = "fd:N is a descriptor that is open already (docs/logging.md).",
      .apply = option_set_text,
      IN(access_log)},
+    {.name = "log-format",
+     .argument = "combined|json",
+     .choices = "combined|json", /* in the order of enum access_format */
+     .variable = "CAIRN_LOG_FORMAT",
+     .initial = "combined",
+     .help = "of the access log",
+     .apply = option_set_choice,
+     IN(log_format)},
     {.name = "forwarded-from",
      .argument = "LIST",
      .variable = "CAIRN_FORWARDED_FROM",
@@ -376,8 +384,8 @@ static const struct option_table table = {
                 "INDEX with its words, # and a comment, or another @FILE, beside this one.\n",
     .ending = "A flag beats its variable, which stands behind it with the default. Lists in\n"
               "variables are separated by commas. Signals: TERM and INT end when open responses\n"
-              "are out (a second one at once), HUP loads the INDEX files again, USR2 starts a\n"
-              "successor. Exit codes: 0 ok, 1 failed, 2 usage.\n",
+              "are out (a second one at once), HUP loads the INDEX files again, USR1 opens the\n"
+              "access log anew, USR2 starts a successor. Exit codes: 0 ok, 1 failed, 2 usage.\n",
     .groups = (const struct option_group *const[]){&groups[0], &groups[1], &groups[2], &groups[3],
                                                    &groups[4], &option_about_group, NULL},
 };

@@ -42,9 +42,10 @@ struct config {
     size_t trusted_count;
     bool is_check;          /* to be said what a start would do, and no more */
     bool is_quiet;          /* no lines about a good start */
-    const char *access_log; /* a path, or "-"; NULL: none */
-    char *added_fields;     /* complete lines; NULL: none */
-    bool is_secure;         /* the preset of them is wanted */
+    const char *access_log; /* a path, "-" or "fd:N" (server/log_file.h); NULL: none */
+    enum access_format log_format;
+    char *added_fields; /* complete lines; NULL: none */
+    bool is_secure;     /* the preset of them is wanted */
     enum sandbox_mode sandbox;
     const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
     size_t archive_count;

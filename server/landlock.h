@@ -19,6 +19,7 @@ enum landlock_right {
     LANDLOCK_EXECUTE = 4, /* and read */
     LANDLOCK_SOCKETS = 8, /* to make and remove what is no folder; sockets alone can be made */
     LANDLOCK_WRITE = 16,
+    LANDLOCK_MAKE = 32, /* files, and write them */
 };
 
 /* Begins a set of rules that allows nothing: no file, no TCP port (version 4), no signal to a

@@ -77,6 +77,7 @@ static int open_signals(struct error *error)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -256,6 +257,13 @@ static void reload(struct server *server)
     service_manager_tell("READY=1");
 }
 
+static void reopen_logs(struct server *server)
+{
+    struct reply reply = {0};
+    command_reopen_logs(&server->context, &reply);
+    log_reply(&reply);
+}
+
 /* A new process of the program as it is on the disk now. Until it serves, or has failed, commands
  * wait: what they would change, it would not know. */
 static void start_successor(struct server *server)
@@ -318,6 +326,9 @@ static void on_signal(struct server *server)
         switch (info.ssi_signo) {
         case SIGHUP:
             reload(server);
+            break;
+        case SIGUSR1:
+            reopen_logs(server);
             break;
         case SIGUSR2:
             start_successor(server);
@@ -402,7 +413,11 @@ static int give_names(struct server *server, const struct account *account, stru
     if (status == 0) {
         status = listeners_give(&server->admin_listeners, account->uid, account->gid, error);
     }
-    return status == 0 ? control_give(server->control, account->uid, account->gid, error) : status;
+    if (status == 0) {
+        status = control_give(server->control, account->uid, account->gid, error);
+    }
+    return status == 0 ? workers_give_logs(server->workers, account->uid, account->gid, error)
+                       : status;
 }
 
 static int enter_sandbox(struct server *server, struct error *error)

@@ -4,6 +4,7 @@
 #include "common/release.h"
 #include "net/thread_filter.h"
 #include "server/landlock.h"
+#include "server/log_file.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -140,6 +141,21 @@ static int allow_channels(const struct landlock *landlock, const struct sandbox_
     return status == 0 ? allow_sockets_of(landlock, needs->admin, error) : status;
 }
 
+/* What `reopen logs` opens: in place of a file that was renamed a new one is made in its folder; a
+ * FIFO or a device stays what it is. */
+static int allow_log(const struct landlock *landlock, const struct config *config,
+                     struct error *error)
+{
+    struct stat file;
+    const char *path = config->access_log;
+    if (path == NULL || !log_file_is_path(path)) {
+        return 0;
+    }
+    bool is_special = stat(path, &file) == 0 && !S_ISREG(file.st_mode);
+    return is_special ? landlock_allow(landlock, path, LANDLOCK_WRITE, error)
+                      : allow_folder_of(landlock, path, LANDLOCK_MAKE, error);
+}
+
 static int allow_files(const struct sandbox *sandbox, const struct landlock *landlock,
                        const struct sandbox_needs *needs, struct error *error)
 {
@@ -156,6 +172,9 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
     }
     if (status == 0) {
         status = allow_settings(landlock, needs->config, error);
+    }
+    if (status == 0) {
+        status = allow_log(landlock, needs->config, error);
     }
     if (status == 0) { /* in the place of a standard stream that is closed */
         status = landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error);

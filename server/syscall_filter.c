@@ -35,7 +35,8 @@ enum {
     WORKER = 1 << THREAD_WORKER,
     READER = 1 << THREAD_DISK_READER,
     ADMIN = 1 << THREAD_ADMIN,
-    ALL = MAIN | WORKER | READER | ADMIN,
+    LOG = 1 << THREAD_LOG,
+    ALL = MAIN | WORKER | READER | ADMIN | LOG,
 };
 
 struct allowed_call {
@@ -49,7 +50,7 @@ static const struct allowed_call allowed_calls[] = {
     /* bytes */
     {SCMP_SYS(read), ALL},
     {SCMP_SYS(write), ALL},
-    {SCMP_SYS(writev), ALL}, /* the C library's last words */
+    {SCMP_SYS(writev), ALL}, /* the log's lines; the C library's last words */
     {SCMP_SYS(readv), MAIN},
     {SCMP_SYS(pread64), MAIN | READER | ADMIN},
     {SCMP_SYS(preadv2), MAIN | WORKER},
@@ -66,8 +67,8 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(epoll_wait), MAIN | WORKER},
     {SCMP_SYS(epoll_pwait), MAIN | WORKER},
     {SCMP_SYS(epoll_ctl), MAIN | WORKER},
-    {SCMP_SYS(poll), MAIN | ADMIN},
-    {SCMP_SYS(ppoll), MAIN | ADMIN},
+    {SCMP_SYS(poll), MAIN | ADMIN | LOG},
+    {SCMP_SYS(ppoll), MAIN | ADMIN | LOG},
     /* memory; mmap and mprotect are below */
     {SCMP_SYS(brk), ALL},
     {SCMP_SYS(munmap), ALL},

@@ -14,7 +14,14 @@
 /* Each in the other's place would starve: a worker opens no file, the main thread takes no bytes
  * from the network. The main thread's list is also what a starting cairn-serve needs, since a
  * successor (server/handover.h) inherits it; so the others narrow it. */
-enum thread_role { THREAD_MAIN, THREAD_WORKER, THREAD_DISK_READER, THREAD_ADMIN, THREAD_ROLES };
+enum thread_role {
+    THREAD_MAIN,
+    THREAD_WORKER,
+    THREAD_DISK_READER,
+    THREAD_ADMIN,
+    THREAD_LOG,
+    THREAD_ROLES,
+};
 
 /* The program for a role; the caller gives it back with syscall_filter_fini(). -errno: the kernel
  * has no such filters, or is older than Linux 4.14. */

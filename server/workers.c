@@ -2,7 +2,7 @@
 
 #include "common/mem.h"
 #include "common/wake.h"
-#include "net/access_log.h"
+#include "server/log_file.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,6 +24,7 @@ struct workers {
     int ended_fd;
     atomic_size_t running;
     struct loop_settings settings;
+    const char *log_name;            /* of the access log; NULL: there is none */
     const struct sock_fprog *filter; /* of each worker; NULL: none */
 };
 
@@ -54,6 +55,22 @@ static int make_admission(struct workers *workers, const struct config *config, 
     return 0;
 }
 
+static int make_log(struct workers *workers, const struct config *config, int handed_fd,
+                    struct error *error)
+{
+    int fd = handed_fd;
+    workers->log_name = config->access_log;
+    int status = fd >= 0 ? 0 : log_file_open(workers->log_name, &fd, error);
+    if (status != 0) {
+        return status;
+    }
+    workers->settings.log_format = config->log_format;
+    workers->settings.log_writer = log_writer_new(fd, workers->log_name);
+    return workers->settings.log_writer != NULL
+               ? 0
+               : error_set(error, -errno, "eventfd: %s", strerror(errno));
+}
+
 int workers_new(const struct config *config, const struct listeners *listeners,
                 struct publication *publication, int handed_log_fd, struct workers **out_workers,
                 struct error *error)
@@ -68,7 +85,6 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .added_fields = slice_of_string(config->added_fields == NULL ? "" : config->added_fields),
         .proxy_from = config->proxy_from,
         .forwarded_from = config->forwarded_from,
-        .access_log_fd = -1,
         .has_meters = config->has_meters,
     };
     int status =
@@ -76,10 +92,10 @@ int workers_new(const struct config *config, const struct listeners *listeners,
     if (status == 0) {
         status = make_admission(workers, config, error);
     }
-    if (status == 0 && handed_log_fd >= 0) {
-        workers->settings.access_log_fd = handed_log_fd;
-    } else if (status == 0 && config->access_log != NULL) {
-        status = access_log_open(config->access_log, &workers->settings.access_log_fd, error);
+    if (status == 0 && config->access_log != NULL) {
+        status = make_log(workers, config, handed_log_fd, error);
+    } else if (handed_log_fd >= 0) {
+        close(handed_log_fd); /* this one is to have none */
     }
     if (config->disk_reader_count > 0) {
         workers->settings.disk_readers = disk_readers_new(config->disk_reader_count);
@@ -133,12 +149,41 @@ int workers_start(struct workers *workers, const struct sandbox *sandbox, struct
         readers == NULL
             ? 0
             : disk_readers_start(readers, sandbox_filter(sandbox, THREAD_DISK_READER), error);
+    if (status == 0 && workers->settings.log_writer != NULL) {
+        status = log_writer_start(workers->settings.log_writer, sandbox_filter(sandbox, THREAD_LOG),
+                                  error);
+    }
     return status == 0 ? start_loops(workers, error) : status;
 }
 
 int workers_access_log(const struct workers *workers)
 {
-    return workers->settings.access_log_fd;
+    const struct log_writer *writer = workers->settings.log_writer;
+    return writer == NULL ? -1 : log_writer_fd(writer);
+}
+
+int workers_give_logs(const struct workers *workers, uid_t uid, gid_t gid, struct error *error)
+{
+    int fd = workers_access_log(workers);
+    return fd < 0 ? 0 : log_file_give(fd, workers->log_name, uid, gid, error);
+}
+
+int workers_reopen_logs(struct workers *workers, size_t *out_files, struct error *error)
+{
+    int fd;
+    *out_files = 0;
+    if (workers->settings.log_writer == NULL || !log_file_is_path(workers->log_name)) {
+        return 0;
+    }
+    int status = log_file_open(workers->log_name, &fd, error);
+    if (status == 0 && log_writer_reopen(workers->settings.log_writer, fd) != 0) {
+        status = error_set(error, -ETIMEDOUT,
+                           "%s: the file in use takes nothing (a disk that does not answer?); it "
+                           "stays in use",
+                           workers->log_name);
+    }
+    *out_files = status == 0 ? 1 : 0;
+    return status;
 }
 
 void workers_drain(struct workers *workers)
@@ -201,14 +246,12 @@ void workers_free(struct workers *workers)
     for (size_t i = 0; i < workers->count; i++) {
         loop_free(workers->workers[i].loop);
     }
+    log_writer_free(workers->settings.log_writer);
     disk_readers_free(workers->settings.disk_readers);
     if (workers->ended_fd >= 0) {
         close(workers->ended_fd);
     }
     admission_free(workers->settings.admission);
-    if (workers->settings.access_log_fd >= 0) {
-        close(workers->settings.access_log_fd);
-    }
     free(workers->workers);
     free(workers);
 }

@@ -24,6 +24,15 @@ int workers_start(struct workers *workers, const struct sandbox *sandbox,
 /* The descriptor of the access log; -1: there is none. */
 int workers_access_log(const struct workers *workers);
 
+/* A file that was made for the access log goes to the user that this process becomes. */
+int workers_give_logs(const struct workers *workers, uid_t uid, gid_t gid,
+                      struct error *error) CAIRN_MUST_CHECK;
+
+/* Opens the access log's path anew and goes on there. *out_files: how many there are, 0 or 1; a
+ * descriptor that was given to the process has no path. On failure it goes on with the old one. */
+int workers_reopen_logs(struct workers *workers, size_t *out_files,
+                        struct error *error) CAIRN_MUST_CHECK;
+
 void workers_drain(struct workers *workers);
 void workers_stop(struct workers *workers);
 

@@ -50,7 +50,10 @@ enum limit_unit {
           "after the last answer, without a byte from the client, until its end is not waited "    \
           "for any more (RFC 9112 §9.6)")                                                          \
     LIMIT(drain_ms, "drain-time", LIMIT_MS, 30000, 0, LIMIT_MS_MAX,                                \
-          "from TERM to the end, for responses that are under way")
+          "from TERM to the end, for responses that are under way")                                \
+    LIMIT(log_bytes, "log-buffer", LIMIT_BYTES, 1 << 20, 65536, 1 << 30,                           \
+          "lines of the access log that each worker keeps until they are written: 5,000 of "       \
+          "them, so that a disk may hesitate; more: lost")
 
 struct limits {
 #define LIMIT(member, name, unit, value, least, most, reason) uint64_t member;

@@ -1,40 +1,29 @@
-/* The access log: a line for each answer that has ended, in the Combined Log Format that Apache's
- * httpd made common. One per worker, its thread alone; lines are gathered and written at the end of
- * a loop turn. A reader that stopped, or a full disk, loses lines, which are counted, and never
- * holds up a request.
- */
+/* A worker's side of the access log: makes the line of each answer that has ended, and puts it into
+ * the ring that the log's thread takes lines from (net/log_writer.h). Never waits, and asks nothing
+ * of the system. */
 #ifndef CAIRN_NET_ACCESS_LOG_H
 #define CAIRN_NET_ACCESS_LOG_H
 
-#include "common/error.h"
-#include "net/exchange.h"
-
-#include <stdatomic.h>
-
-enum { ACCESS_LOG_BYTES = 65536 };
+#include "net/access_line.h"
+#include "net/log_ring.h"
 
 struct access_log {
-    int fd; /* borrowed; -1: there is no log */
-    size_t count;
-    atomic_uint_fast64_t lost; /* lines; other threads may read it */
-    char *bytes;               /* ACCESS_LOG_BYTES, or NULL without a log */
+    struct log_ring *ring; /* borrowed; NULL: there is no log */
+    enum access_format format;
+    struct access_line line;
 };
 
-/* Opens a file to append to, or a FIFO or device that is there; "-" is standard error. *out_fd is
- * the caller's to close. */
-int access_log_open(const char *path, int *out_fd, struct error *error) CAIRN_MUST_CHECK;
-
-void access_log_init(struct access_log *log, int fd);
-void access_log_fini(struct access_log *log); /* writes what it can */
+void access_log_init(struct access_log *log, struct log_ring *ring, enum access_format format);
+void access_log_fini(struct access_log *log);
 
 static inline bool access_log_is_on(const struct access_log *log)
 {
-    return log->fd >= 0;
+    return log->ring != NULL;
 }
 
 void access_log_add(struct access_log *log, const struct exchange *exchange);
 
-/* Writes what the descriptor takes. */
+/* The end of a turn: what was added may be written. */
 void access_log_flush(struct access_log *log);
 
 #endif

@@ -65,6 +65,7 @@ static void set_request(struct turn *turn, const struct conn *conn, struct slice
 {
     exchange->request = request_at(turn, input);
     exchange->line = first_line(input);
+    exchange->peer = conn->address;
     exchange->client = conn->address;
     if (exchange->request != NULL && address_list_has(turn->forwarded_from, &conn->address)) {
         exchange->client =

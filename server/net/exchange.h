@@ -11,6 +11,7 @@ enum { TRACE_ID_BYTES = 16, SPAN_ID_BYTES = 8 };
 
 /* Slices are the connection's or the list's: valid as long as the call that hands it over. */
 struct exchange {
+    struct ip_address peer;        /* of the connection */
     struct ip_address client;      /* behind trusted proxies: as they say */
     const struct request *request; /* NULL: it could not be understood, or did not come whole */
     struct slice line;             /* the request line as it came; may be cut, or empty */

@@ -281,6 +281,7 @@ void loop_run(struct loop *loop)
     } while (!is_empty(loop) && !atomic_load_explicit(&loop->is_stopped, memory_order_acquire));
     conn_close_all(&loop->turn.conns); /* those that the drain has not waited for */
     exchange_closed(&loop->turn);
+    access_log_flush(&loop->turn.log);
     publication_leave(loop->publication, &loop->subscriber);
 }
 
@@ -316,7 +317,8 @@ void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals)
     io_totals->requests += read_counter(&counters->requests);
     io_totals->bytes += read_counter(&counters->bytes);
     io_totals->disk_reads += read_counter(&counters->disk_reads);
-    io_totals->log_lost += read_counter(&loop->turn.log.lost);
+    const struct log_ring *ring = loop->turn.log.ring;
+    io_totals->log_lost += ring == NULL ? 0 : read_counter(&ring->lost);
     for (size_t i = 0; i < LIMITS_COUNT; i++) {
         io_totals->limited[i] += read_counter(&counters->limited[i]);
     }
@@ -364,7 +366,11 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
     loop->turn.limits = &settings->limits;
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
-    access_log_init(&loop->turn.log, settings->access_log_fd);
+    struct log_writer *writer = settings->log_writer;
+    access_log_init(&loop->turn.log,
+                    writer == NULL ? NULL
+                                   : log_writer_add(writer, (size_t)settings->limits.log_bytes),
+                    settings->log_format);
     loop->turn.clock.is_on = access_log_is_on(&loop->turn.log) || settings->has_meters;
     if (settings->disk_readers != NULL && residency_init(&loop->turn.residency)) {
         loop->turn.disk_readers = settings->disk_readers;

@@ -5,7 +5,9 @@
 #define CAIRN_NET_LOOP_H
 
 #include "common/error.h"
+#include "net/access_line.h"
 #include "net/conn.h"
+#include "net/log_writer.h"
 #include "net/meters.h"
 #include "site/publication.h"
 
@@ -19,7 +21,8 @@ struct loop_settings {
     struct slice added_fields;          /* complete lines, for every response */
     struct address_list proxy_from;     /* peers that begin with a PROXY header */
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
-    int access_log_fd;                  /* -1: there is no access log */
+    struct log_writer *log_writer;      /* of the access log; NULL: there is none */
+    enum access_format log_format;
     struct disk_readers *disk_readers;  /* NULL: none; stopped before the loops are freed */
     bool has_meters;                    /* answers are counted (net/meters.h) */
 };
@@ -49,7 +52,7 @@ struct loop_totals {
     uint64_t requests;   /* answered, the last byte handed to the system */
     uint64_t bytes;      /* sent */
     uint64_t disk_reads; /* pieces of archives that were not in the page cache */
-    uint64_t log_lost;   /* lines of the access log that could not be written */
+    uint64_t log_lost;   /* lines of the access log that there was no room for */
     uint64_t limited[LIMITS_COUNT];
 };
 

@@ -103,6 +103,19 @@ ssize_t __wrap_preadv64v2(int fd, const struct iovec *pieces, int piece_count, o
                              flags);
 }
 
+ssize_t __real_writev(int fd, const struct iovec *pieces, int piece_count);
+ssize_t __wrap_writev(int fd, const struct iovec *pieces, int piece_count);
+ssize_t __wrap_writev(int fd, const struct iovec *pieces, int piece_count)
+{
+    static struct call call = {"writev", NULL};
+    struct iovec first = pieces[0];
+    if (fails_or_is_short(&call, &first.iov_len)) {
+        return -1;
+    }
+    bool is_short = first.iov_len != pieces[0].iov_len;
+    return __real_writev(fd, is_short ? &first : pieces, is_short ? 1 : piece_count);
+}
+
 /* ---- files ---- */
 
 int __real_open64(const char *path, int flags, ...);
@@ -258,6 +271,7 @@ WRAP(int, initgroups, (const char *user, gid_t group), (user, group), -1)
 WRAP(int, setgroups, (size_t count, const gid_t *groups), (count, groups), -1)
 WRAP(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved), -1)
 WRAP(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved), -1)
+WRAP(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1)
 WRAP(int, lchown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid), -1)
 
 /* ---- many calls behind one name: each form has a row of its own ---- */

@@ -120,7 +120,7 @@ static void start(void)
     turn->limits = &server.limits;
     turn->proxy_from = &server.proxies;
     turn->forwarded_from = &server.proxies;
-    access_log_init(&turn->log, -1);
+    access_log_init(&turn->log, NULL, ACCESS_COMBINED);
     turn->common.date.seconds = -1;
     date_line_set(&turn->common.date, 1700000000);
     turn->conns.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

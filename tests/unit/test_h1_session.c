@@ -76,7 +76,7 @@ static void fixture_init(struct fixture *fixture)
     turn->limits = &fixture->limits;
     turn->proxy_from = &fixture->proxies;
     turn->forwarded_from = &fixture->proxies;
-    access_log_init(&turn->log, -1);
+    access_log_init(&turn->log, NULL, ACCESS_COMBINED);
     turn->common.date.seconds = -1;
     date_line_set(&turn->common.date, 1700000000);
     turn->conns.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

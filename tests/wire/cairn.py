@@ -328,7 +328,7 @@ class Server:
 
     def __init__(self, *indexes, workers=2, listen=("127.0.0.1:0",), control=(), options=(),
                  env=None, bin_folder=None, wrapper=(), stdin=subprocess.PIPE, expect_exit=0,
-                 wait_ready=True, program="cairn-serve"):
+                 wait_ready=True, program="cairn-serve", pass_fds=()):
         self._holder = tempfile.TemporaryDirectory(prefix="cairn-serve-")
         self.folder = Path(self._holder.name)
         self.expect_exit = expect_exit
@@ -345,7 +345,8 @@ class Server:
                    *map(str, options), *map(str, indexes)]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE,
-                                            stderr=log, env={**os.environ, **(env or {})})
+                                            stderr=log, pass_fds=pass_fds,
+                                            env={**os.environ, **(env or {})})
         self.has_wrapper = bool(wrapper)
         self.lines = queue.Queue()
         self._reader = threading.Thread(target=self._read_lines, daemon=True)

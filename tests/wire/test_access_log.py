@@ -1,10 +1,13 @@
 """The access log: a line for each answer, whatever the client sends, and never at a request's cost."""
+import json
 import os
 import re
 import signal
 import socket
 import sys
+import time
 import unittest
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -152,6 +155,83 @@ class TestEnds(AccessLog):
         self.assertTrue(0 < count < self.BYTES, count)
 
 
+class TestJson(AccessLog):
+    TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+
+    def rows(self, count):
+        def have():
+            text = self.path.read_text(encoding="ascii")
+            return text.count("\n") >= count and text
+        return [json.loads(line) for line in wait_until(have, f"{count} lines").splitlines()]
+
+    def test_what_is_in_a_line(self):
+        server = self.serve("--log-format", "json", workers=1)
+        page = "<!doctype html><title>page</title>\n" + "<p>text</p>\n" * 500
+        index = self.pack_tree({"index.html": page}, "docs")
+        self.assertIn("ok load", server.command(f"load index {index} host=*.b.example at=/docs"))
+        before = time.time()
+        with server.client() as client:
+            client.send(b"GET /docs/?a=%7f HTTP/1.1\r\nHost: a.b.example:80\r\nAccept-Encoding: br\r\n"
+                        b"User-Agent: \xc3\xa9\xe2\x82\xac\xf0\x9f\x90\xa2 \xff\\ \"\r\nReferer: r\r\n"
+                        b"Cookie: secret\r\nAuthorization: secret\r\n\r\n")
+            answer = client.read()
+            client.send(request("/missing", "HEAD"))
+            client.read("HEAD")
+            client.send(b"\x16\x00\n")
+            client.read()
+        found, missing, noise = self.rows(3)
+        after = time.time()
+        self.assertNotIn("secret", self.path.read_text())
+        for row in (found, missing, noise):
+            self.assertRegex(row["time"], self.TIME)
+            at = datetime.fromisoformat(row["time"].replace("Z", "+00:00")).timestamp()
+            self.assertTrue(before - 1 <= at <= at + row["duration_s"] <= after + 1, row)
+            self.assertGreaterEqual(row["duration_s"], 0)
+            del row["time"], row["duration_s"]
+        size = len(answer.body)
+        self.assertEqual(found, {
+            "client": "127.0.0.1", "host": "a.b.example:80", "method": "GET", "path": "/docs/",
+            "query": "?a=%7f", "protocol": "HTTP/1.1", "status": 200, "bytes": size, "length": size,
+            "complete": True, "encoding": "br", "site": 2, "release": 1, "site_host": "*.b.example",
+            "site_at": "/docs", "referer": "r", "user_agent": "\u00e9\u20ac\U0001f422 \\xff\\\\ \""})
+        self.assertEqual(missing, {
+            "client": "127.0.0.1", "host": "test.example", "method": "HEAD", "path": "/missing",
+            "protocol": "HTTP/1.1", "status": 404, "bytes": 0, "length": 0, "complete": True,
+            "site": 1, "release": 1, "site_host": "*", "site_at": "/"})
+        self.assertEqual(noise, {"client": "127.0.0.1", "request": "\x16\x00", "status": 400,
+                                 "bytes": 16, "length": 16, "complete": True})
+
+    def test_a_download_that_takes_its_time(self):
+        """It counts from the request's head to the last byte; a body that comes late belongs to it."""
+        index = self.pack_tree({"huge.bin": cairn.noise(12_000_000, "huge")}, "huge")
+        with Server(index, workers=1, env={"CAIRN_LOG_FORMAT": "json"},
+                    options=["--access-log", self.path]) as server:
+            begun = time.monotonic()
+            with server.client(receive_buffer=4096) as client:
+                client.send(request("/huge.bin"))
+                client.socket.recv(1, socket.MSG_PEEK)
+                with server.client() as other:
+                    other.send(request("/", "POST", "Content-Length: 3\r\n"))
+                    wait_until(lambda: time.monotonic() - begun > 0.05, "50 ms")
+                    other.send(b"abc")
+                    other.read("POST")
+                wait_until(lambda: time.monotonic() - begun > 0.1, "100 ms")
+                client.read()
+            took = time.monotonic() - begun
+            post, whole = self.rows(2)
+            self.assertEqual((post["method"], post["status"]), ("POST", 405))
+            self.assertTrue(0.02 < post["duration_s"] <= took, (post, took))
+            self.assertTrue(0.08 < whole["duration_s"] <= took, (whole, took))
+            self.assertTrue(whole["complete"])
+            with server.client(receive_buffer=4096) as client:
+                client.send(request("/huge.bin"))
+                client.socket.recv(1, socket.MSG_PEEK)
+            broken = self.rows(3)[2]
+            self.assertFalse(broken["complete"])
+            self.assertEqual(broken["length"], 12_000_000)
+            self.assertTrue(0 < broken["bytes"] < broken["length"])
+
+
 class TestClients(AccessLog):
     def test_behind_trusted_proxies(self):
         server = self.serve("--forwarded-from", "127.0.0.1,10.0.0.0/8", workers=1)
@@ -191,37 +271,7 @@ class TestClients(AccessLog):
             self.assertEqual(self.lines(1)[0][0], "unix")
 
 
-class TestTrouble(AccessLog):
-    def lost(self, server):
-        return int(re.search(r" log_lost=(\d+)", server.command("status")).group(1))
-
-    def test_a_full_disk_loses_lines_and_no_request(self):
-        with Server(self.index, options=["--access-log", "/dev/full"]) as server:
-            for _ in range(50):
-                self.assertEqual(server.get("/").body, PAGE)
-            wait_until(lambda: self.lost(server) == 50, "50 lines lost")
-
-    def test_a_reader_that_stopped(self):
-        os.mkfifo(self.path)
-        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        self.addCleanup(os.close, reader)
-        with Server(self.index, workers=1, options=["--access-log", self.path]) as server:
-            fields = "User-Agent: " + "x" * 1900 + "\r\n"
-            with server.client() as client:
-                for _ in range(300):  # more than pipe and buffer hold
-                    self.assertEqual(client.get("/", fields=fields).body, PAGE)
-            self.assertGreater(self.lost(server), 0)
-            text = b""
-            while True:
-                try:
-                    piece = os.read(reader, 1 << 20)
-                except BlockingIOError:
-                    break
-                text += piece
-            self.assertGreater(text.count(b"\n"), 20)
-            for line in text.decode().splitlines()[:-1]:
-                self.assertIsNotNone(LINE.match(line), line)
-
+class TestWhere(AccessLog):
     def test_a_path_that_cannot_be(self):
         done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log",
                          self.folder / "no" / "log", self.index, expect=1)
@@ -230,6 +280,21 @@ class TestTrouble(AccessLog):
         done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log", self.path,
                          self.index, expect=1)
         self.assertIn("nobody reads this FIFO", done.err)
+        for name, message in (("fd:x", "fd: is followed by the number of a descriptor"),
+                              ("fd:987", "no such descriptor was given to this process"),
+                              ("fd:0", "it is open for reading only")):
+            with open(self.index, "rb") as file:
+                done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log", name,
+                                 self.index, expect=1, stdin=file, timeout=20)
+            self.assertIn(f"{name}: {message}", done.err)
+
+    def test_a_descriptor(self):
+        with open(self.path, "wb") as file:
+            with Server(self.index, options=["--access-log", f"fd:{file.fileno()}"],
+                        pass_fds=[file.fileno()]) as server:
+                server.get("/")
+                self.assertEqual(self.lines(1)[0][1], "GET / HTTP/1.1")
+                self.assertEqual(server.command("reopen logs"), "ok reopen logs files=0")
 
     def test_standard_error(self):
         with Server(self.index, env={"CAIRN_ACCESS_LOG": "-"}) as server:

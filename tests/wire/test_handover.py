@@ -182,6 +182,21 @@ class TestUsr2(Handover):
         self.assertTrue(replies.readline().startswith(b"error not carried out: "))
         self.assertEqual(replies.readline(), b"")
 
+    def test_the_access_log(self):
+        """The successor goes on with the file, and opens it anew too."""
+        log = self.folder / "access.log"
+        old = log.with_name("old")
+        server = self.serve(self.first, options=["--access-log", log])
+        self.get(server, "/?before")
+        self.hand_over(server)
+        self.get(server, "/?after")
+        wait_until(lambda: "/?before" in log.read_text() and "/?after" in log.read_text(), "both")
+        log.rename(old)
+        self.assertEqual(self.ctl("reopen", "logs"), "ok reopen logs files=1\n")
+        self.get(server, "/?new")
+        wait_until(lambda: "/?new" in log.read_text(), "the new file is in use")
+        self.assertEqual((log.read_text() + old.read_text()).count("\n"), 3)
+
     def test_unix_sockets_keep_their_names(self):
         http = self.folder / "http.sock"
         server = self.serve(self.first, listen=["127.0.0.1:0", f"unix:{http}"])
