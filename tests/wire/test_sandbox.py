@@ -365,6 +365,27 @@ class TestUser(Sandbox):
         self.assertIn("ok load index", self.ctl("load", "index", index))
         self.assertEqual(server.get("/big.bin").status, 404)
 
+    def test_its_access_log(self):
+        """The file that root makes is that user's, who then opens another one, or says what it takes."""
+        log = self.folder / "logs" / "access.log"
+        log.parent.mkdir()
+        os.chown(log.parent, self.nobody.pw_uid, self.nobody.pw_gid)
+        server = self.serve(self.inside, options=["--user", "nobody", "--access-log", log],
+                            bin_folder=self.programs)
+        self.assertEqual(log.stat().st_uid, self.nobody.pw_uid)
+        log.rename(log.with_name("first"))
+        self.assertEqual(self.ctl("reopen", "logs"), "ok reopen logs files=1\n")
+        self.assertEqual(log.stat().st_uid, self.nobody.pw_uid)
+        server.get("/")
+        wait_until(log.read_text, "a line")
+        os.chown(log.parent, 0, 0)
+        log.rename(log.with_name("second"))
+        done = cairn.run("cairn-ctl", "--socket", self.socket, "reopen", "logs", expect=1)
+        self.assertIn(f"error reopen logs: {log}: Permission denied (the server's user has to be able "
+                      "to write the file, or to make it in its folder)", done.err)
+        server.get("/")
+        wait_until(lambda: log.with_name("second").read_text().count("\n") == 2, "the old one goes on")
+
     def test_numbers_and_a_group(self):
         for options in (["--user", "12345:54321"], ["--user", "12345:54321", "--sandbox", "off"]):
             with Server(self.inside, options=options, bin_folder=self.programs) as server:
