@@ -47,13 +47,13 @@ static void put_requests(struct exposition *to, const struct metrics_snapshot *s
     exposition_family(to, &metric);
     for (size_t i = 0; i < snapshot->host_count; i++) {
         const struct metrics_host *host = &snapshot->hosts[i];
-        for (size_t class = 1; class < STATUS_CLASSES; class ++) {
+        for (size_t range = 1; range < STATUS_CLASSES; range++) {
             uint64_t count = 0;
             for (size_t coding = 0; coding < CODINGS; coding++) {
-                count += host->answers[class][coding];
+                count += host->answers[range][coding];
             }
             exposition_labels(to, (struct metric_label){"host", host->name},
-                              (struct metric_label){"status", class_names[class]});
+                              (struct metric_label){"status", class_names[range]});
             exposition_number(to, count);
         }
     }
@@ -75,8 +75,8 @@ static void put_representations(struct exposition *to, const struct metrics_snap
         const struct metrics_host *host = &snapshot->hosts[i];
         for (size_t coding = 0; coding < CODEC_COUNT; coding++) {
             uint64_t count = 0;
-            for (size_t class = 0; class < STATUS_CLASSES; class ++) {
-                count += host->answers[class][coding];
+            for (size_t range = 0; range < STATUS_CLASSES; range++) {
+                count += range == REDIRECTIONS ? 0 : host->answers[range][coding];
             }
             exposition_labels(to, (struct metric_label){"host", host->name},
                               (struct metric_label){"coding", codings[coding]});

@@ -12,9 +12,9 @@ static uint64_t read_counter(const atomic_uint_fast64_t *counter)
 
 static void add_counts(const struct answer_counts *counts, struct metrics_host *host)
 {
-    for (size_t class = 0; class < STATUS_CLASSES; class ++) {
+    for (size_t range = 0; range < STATUS_CLASSES; range++) {
         for (size_t coding = 0; coding < CODINGS; coding++) {
-            host->answers[class][coding] += read_counter(&counts->answers[class][coding]);
+            host->answers[range][coding] += read_counter(&counts->answers[range][coding]);
         }
     }
     host->body_bytes += read_counter(&counts->body_bytes);

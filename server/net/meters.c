@@ -36,9 +36,9 @@ void meters_add(struct meters *meters, const struct meter_entry *entry)
 {
     struct answer_counts *counts =
         entry->host == NULL ? &meters->hostless : &entry->host->workers[meters->worker];
-    unsigned class = entry->status / 100 - 1;
-    class = class < STATUS_CLASSES ? class : STATUS_CLASSES - 1;
-    add(&counts->answers[class][entry->codec], 1);
+    unsigned range = entry->status / 100 - 1;
+    range = range < STATUS_CLASSES ? range : STATUS_CLASSES - 1;
+    add(&counts->answers[range][entry->codec], 1);
     if (entry->body_bytes > 0) {
         add(&counts->body_bytes, entry->body_bytes);
     }

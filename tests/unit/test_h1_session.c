@@ -849,12 +849,12 @@ Test(h1_session, limits_are_counted_by_what_they_are)
 static const char *classes(const struct answer_counts *counts)
 {
     static char text[STATUS_CLASSES];
-    for (size_t class = 1; class < STATUS_CLASSES; class ++) {
+    for (size_t range = 1; range < STATUS_CLASSES; range++) {
         uint64_t sum = 0;
         for (size_t coding = 0; coding < CODINGS; coding++) {
-            sum += atomic_load(&counts->answers[class][coding]);
+            sum += atomic_load(&counts->answers[range][coding]);
         }
-        text[class - 1] = (char)('0' + sum);
+        text[range - 1] = (char)('0' + sum);
     }
     return text;
 }

@@ -69,7 +69,7 @@ Test(meters, each_answer_has_one_place)
 {
     static const struct {
         unsigned status;
-        size_t class;
+        size_t range;
     } rows[] = {{100, 0}, {200, 1}, {206, 1}, {299, 1}, {304, 2},
                 {404, 3}, {500, 4}, {599, 4}, {999, 4}, {0, 4}};
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -80,12 +80,12 @@ Test(meters, each_answer_has_one_place)
                                                      .body_bytes = 7,
                                                      .is_whole = i % 2 == 0});
             uint64_t sum = 0;
-            for (size_t class = 0; class < STATUS_CLASSES; class ++) {
+            for (size_t range = 0; range < STATUS_CLASSES; range++) {
                 for (size_t other = 0; other < CODINGS; other++) {
-                    sum += value(&meters->hostless.answers[class][other]);
+                    sum += value(&meters->hostless.answers[range][other]);
                 }
             }
-            cr_expect(sum == 1 && value(&meters->hostless.answers[rows[i].class][codec]) == 1);
+            cr_expect(sum == 1 && value(&meters->hostless.answers[rows[i].range][codec]) == 1);
             cr_expect(value(&meters->hostless.body_bytes) == 7);
             cr_expect(value(&meters->hostless.aborted) == i % 2);
             cr_expect(value(&meters->durations[0]) == 1);
