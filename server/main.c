@@ -235,7 +235,6 @@ static void begin_drain(struct server *server)
 {
     if (!server->is_draining) {
         server->is_draining = true;
-        service_manager_tell("STOPPING=1");
         listeners_close(&server->listeners);
         admin_drain(server->admin);
         server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
@@ -243,6 +242,16 @@ static void begin_drain(struct server *server)
     } else {
         workers_stop(server->workers); /* asked twice: at once */
     }
+}
+
+/* The end of the service. A process that has handed over ends too, but the service goes on: a
+ * service manager that was told otherwise would take the successor down. */
+static void begin_end(struct server *server)
+{
+    if (!server->is_draining) {
+        service_manager_tell("STOPPING=1");
+    }
+    begin_drain(server);
 }
 
 static void reload(struct server *server)
@@ -334,7 +343,7 @@ static void on_signal(struct server *server)
             start_successor(server);
             break;
         default:
-            begin_drain(server);
+            begin_end(server);
             break;
         }
     }
@@ -401,7 +410,7 @@ static void turn(struct server *server)
         on_successor(server);
     }
     if (server->context.wants_quit && !server->is_draining) {
-        begin_drain(server);
+        begin_end(server);
     }
 }
 

@@ -323,6 +323,25 @@ class TestServiceManager(Handover):
             self.assertEqual(manager.recv(4096), b"STOPPING=1")
             self.assertEqual(process.wait(60), 0)
 
+    def test_a_service_that_was_handed_over_does_not_stop(self):
+        """systemd ends all of a service some time after one of its processes has said STOPPING=1."""
+        notify = self.folder / "notify.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.socket() as tcp:
+            manager.bind(str(notify))
+            manager.settimeout(cairn.PATIENCE_S)
+            tcp.bind(("127.0.0.1", 0))
+            tcp.listen()
+            process = self.start([tcp], self.first, notify=notify)
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            process.send_signal(signal.SIGUSR2)
+            told = {manager.recv(4096), manager.recv(4096)} # by two processes, in either order
+            successor = next(int(line[8:]) for line in told if line.startswith(b"MAINPID="))
+            self.assertEqual(told, {b"READY=1", b"MAINPID=%d" % successor})
+            self.assertEqual(process.wait(60), 0)
+            os.kill(successor, signal.SIGTERM)
+            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+            wait_until(lambda: not is_running(successor), "the successor ends")
+
     def test_a_descriptor_that_does_not_listen(self):
         with socket.socket() as tcp:
             tcp.bind(("127.0.0.1", 0))
