@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Packs a site and takes it live on several hosts: on all of them, or on none.
 #   examples/deploy.sh [OPTIONS] SITE_DIR ARCHIVE HOST... [-- OPTIONS of cairn-pack add]
-#   examples/deploy.sh dist /var/lib/deploy/site.cairn web1 web2.example.org:/srv/docs -- --spa
+#   examples/deploy.sh dist ~/archives/site.cairn web1 web2.example.org:/srv/docs -- --spa
 #
-# HOST is a name that ssh knows, with :DIR behind it if its archive is not in /srv/cairn; or local:DIR.
+# HOST is a name that ssh knows, with :DIR behind it if its archive is not in /var/lib/cairn; or local:DIR.
 # Nothing is live on any host before the new bytes are on all of them and were verified there. Then
 # one host after the other is switched; if one refuses, those before it are taken back.
 #
@@ -78,7 +78,7 @@ done
 
 machine_of() { printf '%s' "${1%%:*}"; }
 folder_of() {
-    local folder=/srv/cairn
+    local folder=/var/lib/cairn
     [ "${1#*:}" = "$1" ] || folder=${1#*:}
     printf '%s' "$folder"
 }
