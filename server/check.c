@@ -56,13 +56,14 @@ static void check_socket(struct check *check, const char *label, const char *pat
     put(check, label, "%s%s", shown, is_there ? " (a socket is there: in use, or left over)" : "");
 }
 
-static void check_address(struct check *check, const struct listen_address *address)
+static void check_address(struct check *check, const char *label,
+                          const struct listen_address *address)
 {
     struct error error = {""};
     char url[URL_TEXT_BYTES];
     announcement_url(address, url);
     if (listen_address_path(address) != NULL) {
-        check_socket(check, "listens", listen_address_path(address), url);
+        check_socket(check, label, listen_address_path(address), url);
         return;
     }
     int status = listen_check(address, &error);
@@ -70,21 +71,29 @@ static void check_address(struct check *check, const struct listen_address *addr
         add_problem(check, &error);
         return;
     }
-    put(check, "listens", "%s%s", url,
+    put(check, label, "%s%s", url,
         status == 0 ? "" : " (in use now, perhaps by the server that is to go)");
 }
 
 static void check_addresses(struct check *check)
 {
     const struct config *config = check->config;
-    int first;
-    size_t given = service_manager_sockets(&first);
-    if (given > 0) {
-        put(check, "listens", "%zu socket%s of the service manager", given, given == 1 ? "" : "s");
+    struct service_sockets given;
+    service_manager_sockets(&given);
+    size_t for_sites = 0;
+    for (size_t i = 0; i < given.count; i++) {
+        bool is_admin = strcmp(given.names[i], "admin") == 0;
+        for_sites += !is_admin;
+        put(check, is_admin ? "admin" : "listens", "a socket of the service manager, named %s",
+            given.names[i]);
     }
-    bool is_replaced = given > 0 && config->is_default_listener;
+    bool is_replaced = for_sites > 0 && config->is_default_listener;
+    service_sockets_fini(&given);
     for (size_t i = 0; i < config->listener_count && !is_replaced; i++) {
-        check_address(check, &config->listeners[i]);
+        check_address(check, "listens", &config->listeners[i]);
+    }
+    if (config->has_admin) {
+        check_address(check, "admin", &config->admin);
     }
 }
 
