@@ -39,6 +39,16 @@ install(DIRECTORY examples/ DESTINATION ${CAIRN_DOC_DIR}/examples COMPONENT prog
   PATTERN read_archive.c EXCLUDE PATTERN node_modules EXCLUDE PATTERN dist EXCLUDE
   PATTERN .gitignore EXCLUDE)
 
+# The same completion under the name of each program: bash and fish look for it by that.
+foreach(program cairn-pack cairn-serve cairn-ctl)
+  install(FILES examples/completions/cairn.bash RENAME ${program}
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions COMPONENT programs)
+  install(FILES examples/completions/cairn.fish RENAME ${program}.fish
+    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d COMPONENT programs)
+endforeach()
+install(FILES examples/completions/_cairn
+  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/zsh/vendor-completions COMPONENT programs)
+
 # ---- the library ----
 
 install(TARGETS cairn_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
