@@ -26,14 +26,20 @@ char *announcement_site(const struct site *site)
     return text;
 }
 
-void announcement_print(const struct listeners *listeners, const struct site_list *sites,
-                        FILE *file)
+static void print_addresses(const char *what, const struct listeners *listeners, FILE *file)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         char url[URL_TEXT_BYTES];
         announcement_url(&listeners->at[i].address, url);
-        fprintf(file, "cairn-serve: listening on %s\n", url);
+        fprintf(file, "cairn-serve: %s %s\n", what, url);
     }
+}
+
+void announcement_print(const struct listeners *listeners, const struct listeners *admin,
+                        const struct site_list *sites, FILE *file)
+{
+    print_addresses("listening on", listeners, file);
+    print_addresses("admin", admin, file);
     if (sites->count == 0) {
         fputs("cairn-serve: nothing to serve yet; a command loads it: load index PATH\n", file);
     }

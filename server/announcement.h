@@ -16,7 +16,8 @@ void announcement_url(const struct listen_address *address, char out[URL_TEXT_BY
  */
 char *announcement_site(const struct site *site);
 
-void announcement_print(const struct listeners *listeners, const struct site_list *sites,
-                        FILE *file);
+/* `admin` listens for those who look after the server; its addresses are not in the ready line. */
+void announcement_print(const struct listeners *listeners, const struct listeners *admin,
+                        const struct site_list *sites, FILE *file);
 
 #endif

@@ -75,24 +75,25 @@ static void check_address(struct check *check, const char *label,
         status == 0 ? "" : " (in use now, perhaps by the server that is to go)");
 }
 
+/* Those of a service manager take the place of the default, and of the admin address. */
 static void check_addresses(struct check *check)
 {
     const struct config *config = check->config;
     struct service_sockets given;
+    size_t admin_count = 0;
     service_manager_sockets(&given);
-    size_t for_sites = 0;
     for (size_t i = 0; i < given.count; i++) {
         bool is_admin = strcmp(given.names[i], "admin") == 0;
-        for_sites += !is_admin;
-        put(check, is_admin ? "admin" : "listens", "a socket of the service manager, named %s",
+        admin_count += is_admin;
+        put(check, is_admin ? "admin" : "listens", "socket \"%s\" of the service manager",
             given.names[i]);
     }
-    bool is_replaced = for_sites > 0 && config->is_default_listener;
+    bool is_replaced = given.count > admin_count && config->is_default_listener;
     service_sockets_fini(&given);
     for (size_t i = 0; i < config->listener_count && !is_replaced; i++) {
         check_address(check, "listens", &config->listeners[i]);
     }
-    if (config->has_admin) {
+    if (config->has_admin && admin_count == 0) {
         check_address(check, "admin", &config->admin);
     }
 }
@@ -221,29 +222,46 @@ static void list_settings(struct check *check)
 }
 
 /* Where a start has sockets, here are their names alone. */
+static struct listeners names_of(const struct listen_address *addresses, size_t count)
+{
+    struct listeners listeners = {count, mem_zeroed(count + 1, sizeof *listeners.at)};
+    for (size_t i = 0; i < count; i++) {
+        listeners.at[i] = (struct listening){.address = addresses[i], .is_ours = true};
+    }
+    return listeners;
+}
+
+static int enter_sandbox(const struct config *config, struct sandbox *sandbox,
+                         const struct account *account, const char *program, struct error *error)
+{
+    struct listeners listeners = names_of(config->listeners, config->listener_count);
+    struct listeners admin = names_of(&config->admin, config->has_admin);
+    const struct sandbox_needs needs = {.config = config,
+                                        .listeners = &listeners,
+                                        .admin = &admin,
+                                        .account = account,
+                                        .program = program};
+    int status = sandbox_enter(sandbox, &needs, error);
+    free(listeners.at);
+    free(admin.at);
+    return status;
+}
+
 static void check_sandbox(struct check *check, struct sandbox *sandbox, const char *program)
 {
     const struct config *config = check->config;
-    struct listeners listeners = {.count = config->listener_count};
+    bool has_account = config->user != NULL;
     struct account account = {0};
     struct error error = {""};
     char text[SANDBOX_TEXT_BYTES];
-    listeners.at = mem_zeroed(config->listener_count + 1, sizeof *listeners.at);
-    for (size_t i = 0; i < config->listener_count; i++) {
-        listeners.at[i] = (struct listening){.address = config->listeners[i], .is_ours = true};
-    }
-    const struct sandbox_needs needs = {.config = config,
-                                        .listeners = &listeners,
-                                        .account = config->user == NULL ? NULL : &account,
-                                        .program = program};
-    int status = config->user == NULL ? 0 : account_find(config->user, &account, &error);
-    if (status == 0 && config->user != NULL) {
+    int status = has_account ? account_find(config->user, &account, &error) : 0;
+    if (status == 0 && has_account) {
         put(check, "becomes", "%s (uid %u, gid %u)", config->user, (unsigned)account.uid,
             (unsigned)account.gid);
     }
     (void)fflush(stdout);
     if (status == 0) {
-        status = sandbox_enter(sandbox, &needs, &error);
+        status = enter_sandbox(config, sandbox, has_account ? &account : NULL, program, &error);
     }
     if (status == 0) {
         sandbox_text(sandbox, text);
@@ -252,13 +270,16 @@ static void check_sandbox(struct check *check, struct sandbox *sandbox, const ch
         add_problem(check, &error);
     }
     account_fini(&account);
-    free(listeners.at);
 }
 
-size_t check_start(const struct config *config, struct loader *loader, struct sandbox *sandbox,
-                   const char *program)
+bool check_start(const struct config *config, struct loader *loader, struct trust *trust,
+                 struct sandbox *sandbox, const char *program)
 {
     struct check check = {.config = config, .loader = loader};
+    struct error error = {""};
+    if (config_read_trust(config, trust, &error) != 0) {
+        add_problem(&check, &error);
+    }
     check_addresses(&check);
     check_controls(&check);
     check_sites(&check);
@@ -270,5 +291,6 @@ size_t check_start(const struct config *config, struct loader *loader, struct sa
     if (check.problems == 0) { /* its rules are of files that have to be there */
         check_sandbox(&check, sandbox, program);
     }
-    return check.problems;
+    puts(check.problems == 0 ? "It would start." : "It would not start.");
+    return fflush(stdout) == 0 && check.problems == 0;
 }

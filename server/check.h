@@ -8,9 +8,10 @@
 #include "server/loader.h"
 #include "server/sandbox.h"
 
-/* Loads the indexes of the configuration, and at last enters the sandbox: the process has nothing
- * left to do but to end. `program` is as in struct sandbox_needs. How many problems there are. */
-size_t check_start(const struct config *config, struct loader *loader, struct sandbox *sandbox,
-                   const char *program);
+/* Reads keys, loads the indexes of the configuration, and at last enters the sandbox: the process
+ * has nothing left to do but to end. `program` is as in struct sandbox_needs. Would it start? False
+ * too if nobody can read what was said. */
+bool check_start(const struct config *config, struct loader *loader, struct trust *trust,
+                 struct sandbox *sandbox, const char *program);
 
 #endif

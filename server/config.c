@@ -564,3 +564,12 @@ const struct option_table *config_options(void)
 {
     return &table;
 }
+
+int config_read_trust(const struct config *config, struct trust *trust, struct error *error)
+{
+    int status = 0;
+    for (size_t i = 0; i < config->trusted_count && status == 0; i++) {
+        status = trust_add(trust, config->trusted[i], error);
+    }
+    return status;
+}

@@ -64,4 +64,8 @@ void config_fini(struct config *config);
 
 const struct option_table *config_options(void);
 
+/* The keys to trust. They are read again by a successor: that is how they are changed. */
+int config_read_trust(const struct config *config, struct trust *trust,
+                      struct error *error) CAIRN_MUST_CHECK;
+
 #endif

@@ -201,24 +201,12 @@ static int open_admin(struct server *server, struct error *error)
     return admin_new(&settings, &server->admin_listeners, &server->admin, error);
 }
 
-/* Not in the ready line, whose addresses are those of sites. */
-static void print_admin(const struct server *server)
-{
-    for (size_t i = 0; i < server->admin_listeners.count; i++) {
-        char text[ADDRESS_TEXT_BYTES];
-        const struct listen_address *address = &server->admin_listeners.at[i].address;
-        listen_address_text(address, text);
-        bool is_path = listen_address_path(address) != NULL;
-        fprintf(stderr, is_path ? "cairn-serve: admin %s\n" : "cairn-serve: admin http://%s/\n",
-                text);
-    }
-}
-
 static void print_ready(struct server *server)
 {
     struct reply line = {0};
     if (!server->config.is_quiet) {
-        announcement_print(&server->listeners, loader_sites(&server->loader), stderr);
+        announcement_print(&server->listeners, &server->admin_listeners,
+                           loader_sites(&server->loader), stderr);
     }
     reply_format(&line, "ready");
     for (size_t i = 0; i < server->listeners.count; i++) {
@@ -459,17 +447,6 @@ static int enter_sandbox(struct server *server, struct error *error)
     return status;
 }
 
-/* Keys are read again by a successor: that is how they are changed. */
-static int read_trust(struct server *server, struct error *error)
-{
-    int status = 0;
-    for (size_t i = 0; i < server->config.trusted_count && status == 0; i++) {
-        status = trust_add(&server->trust, server->config.trusted[i], error);
-        server->loader.trust = &server->trust;
-    }
-    return status;
-}
-
 /* Before the first list of sites: their hosts are counted for. */
 static void count_answers(struct server *server)
 {
@@ -486,7 +463,7 @@ static int start(struct server *server, struct error *error)
     if (server->signal_fd < 0) {
         return server->signal_fd;
     }
-    int status = read_trust(server, error);
+    int status = config_read_trust(&server->config, &server->trust, error);
     if (status == 0) {
         status = handover_receive(&server->handover, error);
     }
@@ -534,21 +511,6 @@ static int start(struct server *server, struct error *error)
         status = admin_start(server->admin, sandbox_filter(&server->sandbox, THREAD_ADMIN), error);
     }
     return status;
-}
-
-/* --check */
-static int check(struct server *server)
-{
-    struct error error = {""};
-    size_t problems = 0;
-    server->loader.is_preloading = false;
-    if (read_trust(server, &error) != 0) {
-        failed(&error);
-        problems++;
-    }
-    problems += check_start(&server->config, &server->loader, &server->sandbox, server->program);
-    puts(problems == 0 ? "It would start." : "It would not start.");
-    return problems == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /* A successor that does not come up leaves the names of sockets alone: the process before it goes
@@ -612,12 +574,15 @@ int main(int argc, char **argv)
         (struct loader){.publication = &server.publication,
                         .undertaker = &server.undertaker,
                         .is_preloading = server.config.is_preloading,
+                        .trust = server.config.trusted_count > 0 ? &server.trust : NULL,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
     if (server.config.is_check) {
-        int result = check(&server);
+        server.loader.is_preloading = false;
+        bool would_start = check_start(&server.config, &server.loader, &server.trust,
+                                       &server.sandbox, server.program);
         stop(&server);
-        return result;
+        return would_start ? EXIT_OK : EXIT_FAILED;
     }
     int status = start(&server, &error);
     if (status != 0) {
@@ -625,7 +590,6 @@ int main(int argc, char **argv)
         stop(&server);
         return status == -ECANCELED ? EXIT_OK : failed(&error);
     }
-    print_admin(&server);
     print_ready(&server);
     handover_confirm(&server.handover);
     service_manager_tell("READY=1");
