@@ -22,7 +22,8 @@ NO_CALL = errno.EPERM    # the filter
 NO_NEW_CALL = errno.ENOSYS
 NO_FILE = errno.EACCES   # Landlock
 
-# attempt: (as a worker and a disk reader, as the main thread, without a sandbox: None is not judged)
+# attempt: (as a worker, a disk reader and the log's thread, as the main thread, without a sandbox:
+# None is not judged)
 ATTEMPTS = {
     "read": (NO_CALL, NO_FILE, OK),
     "write": (NO_CALL, NO_FILE, OK),
@@ -148,10 +149,12 @@ class TestThreads(Sandbox):
             (probes / name).write_text("x")
         (probes / "program").write_text("#!/nonexistent/interpreter\n")
         (probes / "program").chmod(0o755)
+        logs = self.folder / "logs"  # of its own: there the main thread may make files
+        logs.mkdir()
         env = {"LD_PRELOAD": str(cairn.shim("probe_sandbox")),
                "CAIRN_PROBE_RESULTS": str(results), "CAIRN_PROBE_FOLDER": str(probes)}
-        server = self.serve(self.inside, workers=1, options=options, env=env,
-                            bin_folder=cairn.plain_bin())
+        server = self.serve(self.inside, workers=1, env=env, bin_folder=cairn.plain_bin(),
+                            options=["--access-log", logs / "access.log", *options])
 
         def is_told(thread):
             if thread == "reader":  # what has left the page cache is read by such a one
@@ -160,7 +163,8 @@ class TestThreads(Sandbox):
                     os.posix_fadvise(archive.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 self.assertEqual(len(server.get("/big.bin").body), 300_000)
             return f"{thread} end 0\n" in results.read_text()
-        threads = ["worker", "main"]
+        server.get("/")
+        threads = ["worker", "main", "log"]
         for thread in threads:
             wait_until(lambda: is_told(thread), f"the {thread} thread has tried")
         try:
