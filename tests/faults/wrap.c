@@ -65,6 +65,7 @@ WRAP_TRANSFER(send, (int fd, const void *bytes, size_t count, int flags), (fd, b
 WRAP_TRANSFER(sendfile64, (int out_fd, int in_fd, off64_t *offset, size_t count),
               (out_fd, in_fd, offset, count))
 WRAP(int, getentropy, (void *bytes, size_t count), (bytes, count), -1)
+WRAP(ssize_t, getdents64, (int fd, void *entries, size_t bytes), (fd, entries, bytes), -1)
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);

@@ -105,6 +105,7 @@ SERVERS = (
     )),
     ({}, 4, (), (Workload("1 KiB, below 4 overlays", "/k.bin", 200),)),
     ({}, 0, ("--access-log", "/dev/null"), (Workload("1 KiB, access log", "/k.bin", 200),)),
+    ({}, 0, ("--admin", "127.0.0.1:0"), (Workload("1 KiB, metrics", "/k.bin", 200),)),
 )
 
 

@@ -398,6 +398,7 @@ def main():
         runs = {name: (kinds_of(name), ()) for name in KINDS}
         runs[LOG_RUN] = (
             everything, ("--access-log", folder / "log"))
+        runs["all of these, with metrics"] = (everything, ("--admin", "127.0.0.1:0"))
         runs["downloads that outlive a turn"] = (downloads, ())
         runs["new connections"] = (new_connections, ())
         problems = 0
