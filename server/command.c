@@ -156,18 +156,36 @@ static void reply_result(struct reply *reply, const char *words, const struct lo
         result->was_on_top ? " unchanged=1" : "");
 }
 
+/* Carries out a load, as the span `words` if somebody wants to know, and says what came of it. */
+static int load(struct command_context *context, const struct load_request *asked,
+                const char *words, struct reply *reply)
+{
+    struct load_request request = *asked;
+    struct load_result result;
+    struct operation operation;
+    struct error error = {""};
+    telemetry_begin(context->telemetry, &operation, words, request.traceparent);
+    request.operation = &operation;
+    operation_text(&operation, "cairn.index.path", slice_of_string(request.path));
+    int status = loader_load(context->loader, &request, &result, &error);
+    if (status != 0) {
+        reply_format(reply, "error %s: %s\n", words, error.text);
+    } else {
+        reply_result(reply, words, &result);
+        operation_number(&operation, "cairn.release", result.release);
+        operation_number(&operation, "cairn.site.id", result.id);
+        operation_number(&operation, "cairn.paths", result.paths);
+        operation_text(&operation, "cairn.load.outcome",
+                       result.was_on_top ? SLICE("unchanged") : SLICE("live"));
+    }
+    telemetry_end(context->telemetry, &operation, status == 0 ? NULL : error.text);
+    return status;
+}
+
 int command_load(struct command_context *context, const struct load_request *request,
                  struct reply *reply)
 {
-    struct load_result result;
-    struct error error = {""};
-    int status = loader_load(context->loader, request, &result, &error);
-    if (status != 0) {
-        reply_format(reply, "error load index: %s\n", error.text);
-    } else {
-        reply_result(reply, "load index", &result);
-    }
-    return status;
+    return load(context, request, "load index", reply);
 }
 
 /* The loaded site that an argument names; says so if there is none. */
@@ -239,11 +257,16 @@ static void run_rollback(struct command_context *context, struct slice argument,
     } else {
         stack = find_stack(loader_sites(context->loader), &words.request, &error);
     }
-    if (stack == NULL || loader_rollback(context->loader, stack, &result, &error) != 0) {
-        reply_format(reply, "error rollback: %s\n", error.text);
-    } else {
+    struct operation operation;
+    telemetry_begin(context->telemetry, &operation, "rollback", words.request.traceparent);
+    bool is_done = stack != NULL && loader_rollback(context->loader, stack, &result, &error) == 0;
+    if (is_done) {
         reply_result(reply, "rollback", &result);
+        operation_number(&operation, "cairn.release", result.release);
+    } else {
+        reply_format(reply, "error rollback: %s\n", error.text);
     }
+    telemetry_end(context->telemetry, &operation, is_done ? NULL : error.text);
 }
 
 /* What is loaded somewhere, to look at it, goes on top of where its archive answers. */
@@ -259,14 +282,8 @@ static void run_promote(struct command_context *context, struct slice argument, 
     if (site == NULL) {
         return;
     }
-    struct load_result result;
-    struct error error = {""};
     words.request.path = site->index_path;
-    if (loader_load(context->loader, &words.request, &result, &error) != 0) {
-        reply_format(reply, "error promote: %s\n", error.text);
-    } else {
-        reply_result(reply, "promote", &result);
-    }
+    (void)load(context, &words.request, "promote", reply);
 }
 
 static void run_load(struct command_context *context, struct slice argument, struct reply *reply)

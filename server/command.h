@@ -5,6 +5,7 @@
 
 #include "server/line_reader.h"
 #include "server/loader.h"
+#include "server/telemetry.h"
 #include "server/workers.h"
 
 /* What commands act upon. */
@@ -12,6 +13,7 @@ struct command_context {
     struct loader *loader;
     struct workers *workers;       /* NULL before they are made */
     const struct sandbox *sandbox; /* NULL before it is entered */
+    struct telemetry *telemetry;   /* NULL: nobody is told of what commands do */
     int64_t started_s;             /* Unix time */
     bool wants_quit;               /* set by `quit` */
 };

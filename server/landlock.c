@@ -27,6 +27,13 @@
 #define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
 #endif
 
+/* LANDLOCK_RULE_NET_PORT and its struct landlock_net_port_attr, of version 4. */
+enum { RULE_NET_PORT = 2, NET_VERSION = 4 };
+struct net_port_rule {
+    uint64_t allowed_access;
+    uint64_t port;
+};
+
 /* struct landlock_ruleset_attr as of version 6. An older kernel takes it as long as what it does
  * not know is zero. */
 struct ruleset {
@@ -53,7 +60,7 @@ int landlock_open(struct landlock *landlock, bool has_abstract_sockets)
         return -errno;
     }
     struct ruleset rules = {.files = rights_of_version((int)version)};
-    if (version >= 4) {
+    if (version >= NET_VERSION) {
         rules.net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
     }
     if (version >= 6) {
@@ -115,6 +122,17 @@ int landlock_allow(const struct landlock *landlock, const char *path, unsigned r
     int number = errno;
     close(fd);
     return result == 0 ? 0 : error_set(error, -number, "%s: Landlock: %s", path, strerror(number));
+}
+
+int landlock_allow_port(const struct landlock *landlock, uint16_t port, struct error *error)
+{
+    const struct net_port_rule rule = {LANDLOCK_ACCESS_NET_CONNECT_TCP, port};
+    if (landlock->version < NET_VERSION) {
+        return 0;
+    }
+    long result = syscall(SYS_landlock_add_rule, landlock->rules_fd, RULE_NET_PORT, &rule, 0);
+    return result == 0 ? 0
+                       : error_set(error, -errno, "port %u: Landlock: %s", port, strerror(errno));
 }
 
 int landlock_enter(const struct landlock *landlock)

@@ -32,6 +32,10 @@ int landlock_open(struct landlock *landlock, bool has_abstract_sockets) CAIRN_MU
 int landlock_allow(const struct landlock *landlock, const char *path, unsigned rights,
                    struct error *error) CAIRN_MUST_CHECK;
 
+/* Allows to connect to this TCP port, wherever it is. */
+int landlock_allow_port(const struct landlock *landlock, uint16_t port,
+                        struct error *error) CAIRN_MUST_CHECK;
+
 /* From here on, for this thread and all that it starts. Needs no_new_privs. */
 int landlock_enter(const struct landlock *landlock) CAIRN_MUST_CHECK;
 

@@ -255,9 +255,13 @@ static int load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error)
 {
     struct site *site;
+    operation_phase(request->operation, "validate");
     int status = open_site(loader, request, &site, error);
     if (status != 0) {
         return status;
+    }
+    if (loader->trust != NULL) {
+        operation_phase(request->operation, "check trust");
     }
     if (loader->trust != NULL && (status = check_trust(loader, request, site, error)) != 0) {
         site_unref(site);
@@ -276,9 +280,11 @@ static int load(struct loader *loader, const struct load_request *request,
         site_unref(site);
     } else {
         if (loader->is_preloading) {
+            operation_phase(request->operation, "preload");
             preload_archive(site->archive, site->index->committed_bytes);
         }
         loader->last_id = site->id;
+        operation_phase(request->operation, "publish");
         publish(loader, &(struct site_change){.added = site});
         out_result->id = site->id;
         out_result->layers = count_layers(loader_sites(loader), site);

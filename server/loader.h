@@ -8,6 +8,7 @@
 #include "server/folders.h"
 #include "server/load_counts.h"
 #include "site/publication.h"
+#include "telemetry/operation.h"
 
 struct loader {
     struct publication *publication;
@@ -37,8 +38,9 @@ struct load_request {
     const char *hosts;  /* as mount_parse() takes them; NULL with `prefix` NULL: where the newest
                            release of the same archive answers, else everywhere */
     const char *prefix; /* NULL: the root */
-    struct slice traceparent; /* of who asked for it; may be empty, or void */
-    bool is_again;            /* by HUP: it may be in the list, where it belongs */
+    struct slice traceparent;    /* of who asked for it; may be empty, or void */
+    struct operation *operation; /* is told of phases; NULL: nobody is */
+    bool is_again;               /* by HUP: it may be in the list, where it belongs */
     bool is_handed; /* from the process before this one: what it says of `is_aside` counts */
     bool is_aside;
 };

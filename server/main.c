@@ -35,8 +35,9 @@ struct server {
     struct admin *admin; /* NULL: nobody asked for one */
     struct process_files process_files;
     struct sandbox sandbox;
-    struct handover handover; /* from the process before this one */
-    char *program;            /* its file, by which a successor is started */
+    struct telemetry *telemetry; /* NULL: nobody asked for it */
+    struct handover handover;    /* from the process before this one */
+    char *program;               /* its file, by which a successor is started */
     char **argv;
     pid_t successor; /* 0: there is none */
     int successor_fd;
@@ -420,23 +421,24 @@ static int give_names(struct server *server, const struct account *account, stru
 static int enter_sandbox(struct server *server, struct error *error)
 {
     const struct handover *handover = &server->handover;
-    if (handover->is_confined) {
-        return sandbox_inherit(&server->sandbox, &server->config, handover->landlock_version,
-                               handover->has_filters, error);
-    }
     struct account account = {0};
     bool has_account = server->config.user != NULL && !handover->is_there;
-    int status = has_account ? account_find(server->config.user, &account, error) : 0;
-    if (status == 0 && has_account && geteuid() == 0) {
-        status = give_names(server, &account, error);
-    }
     const struct sandbox_needs needs = {
         .config = &server->config,
         .listeners = &server->listeners,
         .admin = &server->admin_listeners,
+        .telemetry = telemetry_settings_of(server->telemetry),
         .account = has_account ? &account : NULL,
         .program = server->program,
     };
+    if (handover->is_confined) {
+        return sandbox_inherit(&server->sandbox, &needs, handover->landlock_version,
+                               handover->has_filters, error);
+    }
+    int status = has_account ? account_find(server->config.user, &account, error) : 0;
+    if (status == 0 && has_account && geteuid() == 0) {
+        status = give_names(server, &account, error);
+    }
     if (status == 0) {
         status = sandbox_enter(&server->sandbox, &needs, error);
     }
@@ -450,10 +452,23 @@ static int enter_sandbox(struct server *server, struct error *error)
 /* Before the first list of sites: their hosts are counted for. */
 static void count_answers(struct server *server)
 {
-    server->config.has_meters = server->config.has_admin || server->admin_listeners.count > 0;
+    const struct telemetry_settings *telemetry = telemetry_settings_of(server->telemetry);
+    server->config.has_meters = server->config.has_admin || server->admin_listeners.count > 0 ||
+                                (telemetry != NULL && telemetry->targets[SIGNAL_METRICS].is_on);
     if (server->config.has_meters) {
         server->loader.host_meters.worker_count = server->config.worker_count;
     }
+}
+
+static int start_telemetry(struct server *server, struct error *error)
+{
+    const struct metrics_sources sources = {
+        .publication = &server->publication,
+        .workers = server->workers,
+        .loads = &server->loader.counts,
+        .started_s = server->context.started_s,
+    };
+    return telemetry_start(server->telemetry, &server->sandbox, &sources, error);
 }
 
 static int start(struct server *server, struct error *error)
@@ -474,6 +489,8 @@ static int start(struct server *server, struct error *error)
     if (status != 0) {
         return status;
     }
+    server->telemetry = telemetry_new(server->config.worker_count);
+    server->context.telemetry = server->telemetry;
     count_answers(server);
     status = server->handover.is_there ? load_handed_sites(server, &reply)
                                        : load_start_indexes(server, false, &reply);
@@ -485,7 +502,8 @@ static int start(struct server *server, struct error *error)
     status = open_listeners(server, error);
     if (status == 0) {
         status = workers_new(&server->config, &server->listeners, &server->publication,
-                             server->handover.access_log_fd, &server->workers, error);
+                             server->handover.access_log_fd, telemetry_tracers(server->telemetry),
+                             &server->workers, error);
         server->handover.access_log_fd = -1;
     }
     if (status == 0) {
@@ -510,7 +528,7 @@ static int start(struct server *server, struct error *error)
     if (status == 0 && server->admin != NULL) {
         status = admin_start(server->admin, sandbox_filter(&server->sandbox, THREAD_ADMIN), error);
     }
-    return status;
+    return status == 0 ? start_telemetry(server, error) : status;
 }
 
 /* A successor that does not come up leaves the names of sockets alone: the process before it goes
@@ -531,8 +549,10 @@ static void leave_names(struct server *server)
 static void stop(struct server *server)
 {
     admin_free(server->admin);
+    telemetry_stop(server->telemetry);
     process_files_close(&server->process_files);
     workers_free(server->workers);
+    telemetry_free(server->telemetry);
     control_free(server->control);
     listeners_close(&server->listeners);
     listeners_close(&server->admin_listeners);

@@ -156,6 +156,58 @@ static int allow_log(const struct landlock *landlock, const struct config *confi
                       : allow_folder_of(landlock, path, LANDLOCK_MAKE, error);
 }
 
+/* What says which address a name has; and where that is written by a program of the system, its
+ * folder, since it is replaced. */
+static int allow_look_ups(const struct landlock *landlock, struct error *error)
+{
+    static const char *const paths[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
+                                        "/etc/host.conf", "/etc/gai.conf"};
+    enum { DNS_PORT = 53 };
+    int status = landlock_allow_port(landlock, DNS_PORT, error);
+    for (size_t i = 0; i < ARRAY_COUNT(paths) && status == 0; i++) {
+        status = landlock_allow(landlock, paths[i], LANDLOCK_READ, error);
+    }
+    char *real = realpath(paths[0], NULL);
+    if (status == 0 && real != NULL && strncmp(real, "/etc/", 5) != 0) {
+        status = allow_folder_of(landlock, real, LANDLOCK_READ, error);
+    }
+    free(real);
+    return status;
+}
+
+/* A collector: its port, the authorities that vouch for it, and what this process shows it. */
+static int allow_target(const struct landlock *landlock, const struct telemetry_target *target,
+                        struct error *error)
+{
+    const char *const files[] = {target->certificate, target->client_certificate,
+                                 target->client_key};
+    int status = landlock_allow_port(landlock, target->port, error);
+    for (size_t i = 0; i < ARRAY_COUNT(files) && status == 0; i++) {
+        if (files[i] != NULL) {
+            status = allow_folder_of(landlock, files[i], LANDLOCK_READ, error);
+        }
+    }
+    return status;
+}
+
+static int allow_telemetry(const struct landlock *landlock,
+                           const struct telemetry_settings *settings, struct error *error)
+{
+    if (settings == NULL) {
+        return 0;
+    }
+    int status = allow_look_ups(landlock, error);
+    if (status == 0) {
+        status = landlock_allow(landlock, "/etc/ssl", LANDLOCK_READ | LANDLOCK_LIST, error);
+    }
+    for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS && status == 0; signal++) {
+        if (settings->targets[signal].is_on) {
+            status = allow_target(landlock, &settings->targets[signal], error);
+        }
+    }
+    return status;
+}
+
 static int allow_files(const struct sandbox *sandbox, const struct landlock *landlock,
                        const struct sandbox_needs *needs, struct error *error)
 {
@@ -181,6 +233,9 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
     }
     if (status == 0 && syscall_filter_is_sanitized()) {
         status = landlock_allow(landlock, "/proc", LANDLOCK_READ | LANDLOCK_LIST, error);
+    }
+    if (status == 0) {
+        status = allow_telemetry(landlock, needs->telemetry, error);
     }
     return status == 0 ? allow_channels(landlock, needs, error) : status;
 }
@@ -237,11 +292,11 @@ static int confine_files(struct sandbox *sandbox, const struct sandbox_needs *ne
 
 /* ---- system calls ---- */
 
-static int make_filters(struct sandbox *sandbox)
+static int make_filters(struct sandbox *sandbox, bool has_telemetry)
 {
     int status = 0;
     for (enum thread_role role = 0; role < THREAD_ROLES && status == 0; role++) {
-        status = syscall_filter_init(role, &sandbox->filters[role]);
+        status = syscall_filter_init(role, has_telemetry, &sandbox->filters[role]);
     }
     return status;
 }
@@ -283,7 +338,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct sandbox_needs *needs, st
     if (status == 0) {
         status = find_folders(sandbox, needs->config, error);
     }
-    int no_filter = make_filters(sandbox);
+    int no_filter = make_filters(sandbox, needs->telemetry != NULL);
     if (status == 0) {
         status = confine_files(sandbox, needs, &no_landlock, error);
     }
@@ -297,14 +352,14 @@ int sandbox_enter(struct sandbox *sandbox, const struct sandbox_needs *needs, st
     return report_missing(sandbox, no_landlock, no_filter, error);
 }
 
-int sandbox_inherit(struct sandbox *sandbox, const struct config *config, int landlock_version,
-                    bool has_filters, struct error *error)
+int sandbox_inherit(struct sandbox *sandbox, const struct sandbox_needs *needs,
+                    int landlock_version, bool has_filters, struct error *error)
 {
-    sandbox->mode = config->sandbox;
+    sandbox->mode = needs->config->sandbox;
     sandbox->landlock_version = landlock_version;
     sandbox->has_filters = has_filters;
-    int status = landlock_version > 0 ? find_folders(sandbox, config, error) : 0;
-    int no_filter = has_filters ? make_filters(sandbox) : 0;
+    int status = landlock_version > 0 ? find_folders(sandbox, needs->config, error) : 0;
+    int no_filter = has_filters ? make_filters(sandbox, needs->telemetry != NULL) : 0;
     if (status == 0 && no_filter != 0) {
         status = error_set(error, no_filter, "system call filter: %s", strerror(-no_filter));
     }

@@ -8,6 +8,7 @@
 #include "server/folders.h"
 #include "server/listeners.h"
 #include "server/syscall_filter.h"
+#include "telemetry/settings.h"
 
 struct sandbox {
     enum sandbox_mode mode;
@@ -22,8 +23,9 @@ struct sandbox_needs {
     const struct config *config;
     const struct listeners *listeners;
     const struct listeners *admin;
-    const struct account *account; /* to become; NULL: nobody else */
-    const char *program;           /* the file that a successor is started from */
+    const struct telemetry_settings *telemetry; /* that is sent; NULL: none is */
+    const struct account *account;              /* to become; NULL: nobody else */
+    const char *program;                        /* the file that a successor is started from */
 };
 
 /* Enters it, as far as the kernel can; what it cannot is said in a line on standard error, or with
@@ -33,8 +35,8 @@ int sandbox_enter(struct sandbox *sandbox, const struct sandbox_needs *needs,
 
 /* For a process whose predecessor was in it already, and which therefore is: what is left to do is
  * to make the filters of its threads. */
-int sandbox_inherit(struct sandbox *sandbox, const struct config *config, int landlock_version,
-                    bool has_filters, struct error *error) CAIRN_MUST_CHECK;
+int sandbox_inherit(struct sandbox *sandbox, const struct sandbox_needs *needs,
+                    int landlock_version, bool has_filters, struct error *error) CAIRN_MUST_CHECK;
 
 /* What a thread of this role has to enter; NULL: nothing. */
 const struct sock_fprog *sandbox_filter(const struct sandbox *sandbox, enum thread_role role);

@@ -36,7 +36,8 @@ enum {
     READER = 1 << THREAD_DISK_READER,
     ADMIN = 1 << THREAD_ADMIN,
     LOG = 1 << THREAD_LOG,
-    ALL = MAIN | WORKER | READER | ADMIN | LOG,
+    TELEMETRY = 1 << THREAD_TELEMETRY,
+    ALL = MAIN | WORKER | READER | ADMIN | LOG | TELEMETRY,
 };
 
 struct allowed_call {
@@ -52,23 +53,24 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(write), ALL},
     {SCMP_SYS(writev), ALL}, /* the log's lines; the C library's last words */
     {SCMP_SYS(readv), MAIN},
-    {SCMP_SYS(pread64), MAIN | READER | ADMIN},
+    {SCMP_SYS(pread64), MAIN | READER | ADMIN | TELEMETRY},
     {SCMP_SYS(preadv2), MAIN | WORKER},
-    {SCMP_SYS(lseek), MAIN | ADMIN},
+    {SCMP_SYS(lseek), MAIN | ADMIN | TELEMETRY},
     {SCMP_SYS(fadvise64), MAIN | READER},
     {SCMP_SYS(close), ALL},
-    {SCMP_SYS(getdents64), MAIN | ADMIN}, /* of /proc/self/fd, which is open */
-    {SCMP_SYS(recvfrom), MAIN | WORKER | ADMIN},
-    {SCMP_SYS(sendto), MAIN | WORKER | ADMIN},
-    {SCMP_SYS(sendmsg), MAIN | WORKER},
+    {SCMP_SYS(getdents64), MAIN | ADMIN | TELEMETRY}, /* of /proc/self/fd, which is open */
+    {SCMP_SYS(recvfrom), MAIN | WORKER | ADMIN | TELEMETRY},
+    {SCMP_SYS(sendto), MAIN | WORKER | ADMIN | TELEMETRY},
+    {SCMP_SYS(sendmsg), MAIN | WORKER | TELEMETRY},
+    {SCMP_SYS(sendmmsg), TELEMETRY}, /* two questions about one name */
     {SCMP_SYS(sendfile), WORKER | MAIN},
     {SCMP_SYS(accept4), MAIN | WORKER | ADMIN},
-    {SCMP_SYS(shutdown), MAIN | WORKER | ADMIN},
+    {SCMP_SYS(shutdown), MAIN | WORKER | ADMIN | TELEMETRY},
     {SCMP_SYS(epoll_wait), MAIN | WORKER},
     {SCMP_SYS(epoll_pwait), MAIN | WORKER},
     {SCMP_SYS(epoll_ctl), MAIN | WORKER},
-    {SCMP_SYS(poll), MAIN | ADMIN | LOG},
-    {SCMP_SYS(ppoll), MAIN | ADMIN | LOG},
+    {SCMP_SYS(poll), MAIN | ADMIN | LOG | TELEMETRY},
+    {SCMP_SYS(ppoll), MAIN | ADMIN | LOG | TELEMETRY},
     /* memory; mmap and mprotect are below */
     {SCMP_SYS(brk), ALL},
     {SCMP_SYS(munmap), ALL},
@@ -99,12 +101,12 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(newfstatat), ALL}, /* what fstat() is in most C libraries */
     {SCMP_SYS(fstatat64), ALL},
     /* files; which ones is Landlock's matter */
-    {SCMP_SYS(open), MAIN},
-    {SCMP_SYS(openat), MAIN},
-    {SCMP_SYS(stat), MAIN},
+    {SCMP_SYS(open), MAIN | TELEMETRY},
+    {SCMP_SYS(openat), MAIN | TELEMETRY},
+    {SCMP_SYS(stat), MAIN | TELEMETRY},
     {SCMP_SYS(lstat), MAIN},
     {SCMP_SYS(statx), MAIN},
-    {SCMP_SYS(access), MAIN},
+    {SCMP_SYS(access), MAIN | TELEMETRY},
     {SCMP_SYS(faccessat), MAIN},
     {SCMP_SYS(faccessat2), MAIN},
     {SCMP_SYS(readlink), MAIN},
@@ -113,7 +115,7 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(unlink), MAIN}, /* a control socket, at the end */
     {SCMP_SYS(unlinkat), MAIN},
     {SCMP_SYS(umask), MAIN},
-    {SCMP_SYS(fcntl), MAIN},
+    {SCMP_SYS(fcntl), MAIN | TELEMETRY},
     {SCMP_SYS(dup), MAIN},
     {SCMP_SYS(dup2), MAIN},
     {SCMP_SYS(dup3), MAIN},
@@ -125,12 +127,12 @@ static const struct allowed_call allowed_calls[] = {
     /* control sockets; socket is below */
     {SCMP_SYS(bind), MAIN},
     {SCMP_SYS(listen), MAIN},
-    {SCMP_SYS(connect), MAIN},
-    {SCMP_SYS(recvmsg), MAIN},
-    {SCMP_SYS(getsockopt), MAIN},
-    {SCMP_SYS(setsockopt), MAIN},
-    {SCMP_SYS(getsockname), MAIN},
-    {SCMP_SYS(getpeername), MAIN},
+    {SCMP_SYS(connect), MAIN | TELEMETRY},
+    {SCMP_SYS(recvmsg), MAIN | TELEMETRY},
+    {SCMP_SYS(getsockopt), MAIN | TELEMETRY},
+    {SCMP_SYS(setsockopt), MAIN | TELEMETRY},
+    {SCMP_SYS(getsockname), MAIN | TELEMETRY},
+    {SCMP_SYS(getpeername), MAIN | TELEMETRY},
     /* a successor: to start it, and what it needs to start; clone and prctl are below */
     {SCMP_SYS(fork), MAIN},
     {SCMP_SYS(execve), MAIN},
@@ -140,14 +142,14 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(tgkill), MAIN},
     {SCMP_SYS(arch_prctl), MAIN},
     {SCMP_SYS(set_tid_address), MAIN},
-    {SCMP_SYS(getrusage), MAIN | ADMIN},
-    {SCMP_SYS(getrlimit), MAIN | ADMIN},
+    {SCMP_SYS(getrusage), MAIN | ADMIN | TELEMETRY},
+    {SCMP_SYS(getrlimit), MAIN | ADMIN | TELEMETRY},
     {SCMP_SYS(setrlimit), MAIN},
-    {SCMP_SYS(ugetrlimit), MAIN | ADMIN},
+    {SCMP_SYS(ugetrlimit), MAIN | ADMIN | TELEMETRY},
     {SCMP_SYS(prlimit64), MAIN},
     {SCMP_SYS(setpriority), MAIN}, /* a disk reader, before it is one */
     {SCMP_SYS(rt_sigpending), MAIN},
-    {SCMP_SYS(uname), MAIN},
+    {SCMP_SYS(uname), MAIN | TELEMETRY},
     {SCMP_SYS(sysinfo), MAIN},
     {SCMP_SYS(getuid), MAIN},
     {SCMP_SYS(geteuid), MAIN},
@@ -205,8 +207,12 @@ static const struct allowed_form allowed_forms[] = {
     {SCMP_SYS(ioctl), WORKER, 1, UINT32_MAX, SIOCOUTQ},
     {SCMP_SYS(ioctl), MAIN, 1, UINT32_MAX, SIOCOUTQ},
     {SCMP_SYS(ioctl), MAIN, 1, UINT32_MAX, TCGETS},
-    {SCMP_SYS(prlimit64), ADMIN, 2, UINT64_MAX, 0}, /* to ask, not to set */
+    {SCMP_SYS(prlimit64), ADMIN | TELEMETRY, 2, UINT64_MAX, 0}, /* to ask, not to set */
     {SCMP_SYS(socket), MAIN, 0, UINT32_MAX, AF_UNIX},
+    {SCMP_SYS(socket), TELEMETRY, 0, UINT32_MAX, AF_INET},
+    {SCMP_SYS(socket), TELEMETRY, 0, UINT32_MAX, AF_INET6},
+    {SCMP_SYS(socketpair), TELEMETRY, 0, UINT32_MAX, AF_UNIX}, /* libcurl's own wake-ups */
+    {SCMP_SYS(ioctl), TELEMETRY, 1, UINT32_MAX, FIONREAD},
     {SCMP_SYS(clone), MAIN, 0, CLONE_NAMESPACES, 0},
     {SCMP_SYS(prctl), MAIN, 0, UINT32_MAX, PR_SET_NO_NEW_PRIVS},
     {SCMP_SYS(prctl), MAIN, 0, UINT32_MAX, PR_GET_NO_NEW_PRIVS},
@@ -218,32 +224,39 @@ static const struct allowed_form allowed_forms[] = {
 /* The numbers from here on, which all architectures share, came with Linux 5.1 and later. */
 enum { NEW_CALLS_FIRST = 424, NEW_CALLS_END = 512 };
 
-static int add_calls(scmp_filter_ctx filter, enum thread_role role,
-                     const struct allowed_call *calls, size_t count)
+/* Whose rows count. Other threads narrow the list of the main thread, so that what the one that
+ * sends telemetry needs is on it, too, where there is one. */
+static int roles_of(enum thread_role role, bool has_telemetry)
+{
+    return 1 << role | (role == THREAD_MAIN && has_telemetry ? TELEMETRY : 0);
+}
+
+static int add_calls(scmp_filter_ctx filter, int roles, const struct allowed_call *calls,
+                     size_t count)
 {
     int status = 0;
     for (size_t i = 0; i < count && status == 0; i++) {
-        if ((calls[i].roles & 1 << role) != 0) {
+        if ((calls[i].roles & roles) != 0) {
             status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].call, 0);
         }
     }
     return status;
 }
 
-static int add_forms(scmp_filter_ctx filter, enum thread_role role)
+static int add_forms(scmp_filter_ctx filter, int roles)
 {
     int status = 0;
     for (size_t i = 0; i < ARRAY_COUNT(allowed_forms) && status == 0; i++) {
         const struct allowed_form *form = &allowed_forms[i];
         bool is_free =
             IS_SANITIZED && (form->call == SCMP_SYS(clone) || form->call == SCMP_SYS(prctl));
-        if ((form->roles & 1 << role) != 0 && !is_free) {
+        if ((form->roles & roles) != 0 && !is_free) {
             status = seccomp_rule_add(
                 filter, SCMP_ACT_ALLOW, form->call, 1,
                 SCMP_CMP64(form->argument, SCMP_CMP_MASKED_EQ, form->mask, form->value));
         }
     }
-    if (status == 0 && role != THREAD_MAIN && !IS_SANITIZED) { /* abort() */
+    if (status == 0 && (roles & MAIN) == 0 && !IS_SANITIZED) { /* abort() */
         status =
             seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                              SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
@@ -251,27 +264,27 @@ static int add_forms(scmp_filter_ctx filter, enum thread_role role)
     return status;
 }
 
-static bool is_listed(int call, enum thread_role role)
+static bool is_listed(int call, int roles)
 {
     for (size_t i = 0; i < ARRAY_COUNT(allowed_calls); i++) {
-        if (allowed_calls[i].call == call && (allowed_calls[i].roles & 1 << role) != 0) {
+        if (allowed_calls[i].call == call && (allowed_calls[i].roles & roles) != 0) {
             return true;
         }
     }
     return false;
 }
 
-static int add_rules(scmp_filter_ctx filter, enum thread_role role)
+static int add_rules(scmp_filter_ctx filter, int roles)
 {
-    int status = add_calls(filter, role, allowed_calls, ARRAY_COUNT(allowed_calls));
+    int status = add_calls(filter, roles, allowed_calls, ARRAY_COUNT(allowed_calls));
     if (status == 0) {
-        status = add_forms(filter, role);
+        status = add_forms(filter, roles);
     }
     if (status == 0 && IS_SANITIZED) {
-        status = add_calls(filter, role, sanitizer_calls, ARRAY_COUNT(sanitizer_calls));
+        status = add_calls(filter, roles, sanitizer_calls, ARRAY_COUNT(sanitizer_calls));
     }
     for (int call = NEW_CALLS_FIRST; call < NEW_CALLS_END && status == 0; call++) {
-        if (!is_listed(call, role)) {
+        if (!is_listed(call, roles)) {
             status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0);
         }
     }
@@ -309,7 +322,7 @@ static int export(scmp_filter_ctx filter, struct sock_fprog *out_filter)
     return 0;
 }
 
-int syscall_filter_init(enum thread_role role, struct sock_fprog *out_filter)
+int syscall_filter_init(enum thread_role role, bool has_telemetry, struct sock_fprog *out_filter)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int status = filter == NULL ? -ENOMEM : 0;
@@ -320,7 +333,7 @@ int syscall_filter_init(enum thread_role role, struct sock_fprog *out_filter)
         status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a chain */
     }
     if (status == 0) {
-        status = add_rules(filter, role);
+        status = add_rules(filter, roles_of(role, has_telemetry));
     }
     if (status == 0) {
         status = export(filter, out_filter);

@@ -20,12 +20,15 @@ enum thread_role {
     THREAD_DISK_READER,
     THREAD_ADMIN,
     THREAD_LOG,
+    THREAD_TELEMETRY,
     THREAD_ROLES,
 };
 
-/* The program for a role; the caller gives it back with syscall_filter_fini(). -errno: the kernel
- * has no such filters, or is older than Linux 4.14. */
-int syscall_filter_init(enum thread_role role, struct sock_fprog *out_filter) CAIRN_MUST_CHECK;
+/* The program for a role, in a process with a thread that sends telemetry or without; the caller
+ * gives it back with syscall_filter_fini(). -errno: the kernel has no such filters, or is older
+ * than Linux 4.14. */
+int syscall_filter_init(enum thread_role role, bool has_telemetry,
+                        struct sock_fprog *out_filter) CAIRN_MUST_CHECK;
 
 /* Is this a build with a sanitizer, whose run-time library needs more, /proc among it? */
 bool syscall_filter_is_sanitized(void);

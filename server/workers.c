@@ -72,8 +72,8 @@ static int make_log(struct workers *workers, const struct config *config, int ha
 }
 
 int workers_new(const struct config *config, const struct listeners *listeners,
-                struct publication *publication, int handed_log_fd, struct workers **out_workers,
-                struct error *error)
+                struct publication *publication, int handed_log_fd, struct tracer *tracers,
+                struct workers **out_workers, struct error *error)
 {
     struct workers *workers = mem_zeroed(1, sizeof *workers);
     workers->count = config->worker_count;
@@ -85,6 +85,7 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .added_fields = slice_of_string(config->added_fields == NULL ? "" : config->added_fields),
         .proxy_from = config->proxy_from,
         .forwarded_from = config->forwarded_from,
+        .tracers = tracers,
         .has_meters = config->has_meters,
     };
     int status =

@@ -37,6 +37,7 @@ struct exporter {
     struct gzip_encoder *encoder; /* NULL: nothing is compressed */
     struct protobuf resource;
     struct id_source random;
+    int64_t until_ms; /* when all ends; INT64_MAX: nobody has said */
     struct line lines[TELEMETRY_SIGNALS];
 };
 
@@ -87,6 +88,7 @@ int exporter_open(const struct telemetry_settings *settings, const char *program
     bool is_compressing = false;
     exporter->settings = settings;
     exporter->program = program;
+    exporter->until_ms = INT64_MAX;
     exporter->resource = protobuf_growing();
     int status = id_source_init(&exporter->random, error);
     if (status == 0) {
@@ -123,6 +125,11 @@ void exporter_close(struct exporter *exporter)
 
 /* ---- sending ---- */
 
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal signal)
 {
     return !exporter->lines[signal].shipment.is_there;
@@ -152,7 +159,7 @@ void exporter_send(struct exporter *exporter, enum telemetry_signal signal, stru
     shipment->items = count;
     shipment->tries = 0;
     shipment->next_ms = exporter_now_ms();
-    shipment->until_ms = until_ms;
+    shipment->until_ms = sooner(until_ms, exporter->until_ms);
     otlp_request(&shipment->body,
                  (struct slice){(const char *)exporter->resource.bytes, exporter->resource.count},
                  items);
@@ -165,9 +172,10 @@ void exporter_hurry(struct exporter *exporter, int64_t until_ms)
 {
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         struct shipment *shipment = &exporter->lines[signal].shipment;
-        shipment->until_ms = shipment->until_ms < until_ms ? shipment->until_ms : until_ms;
+        shipment->until_ms = sooner(shipment->until_ms, until_ms);
         shipment->next_ms = exporter_now_ms(); /* once more, now */
     }
+    exporter->until_ms = until_ms;
 }
 
 /* ---- what came of it ---- */

@@ -25,7 +25,8 @@ bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal sig
 void exporter_send(struct exporter *exporter, enum telemetry_signal signal, struct slice items,
                    uint64_t count, int64_t until_ms);
 
-/* Nothing is tried for longer than until then: the end of the process. */
+/* Nothing is tried for longer than until then: the end of the process. What waits for another try
+ * has it now. */
 void exporter_hurry(struct exporter *exporter, int64_t until_ms);
 
 /* Items that were dropped before they came here: for the line that tells how many were lost. */

@@ -78,10 +78,11 @@ static void set_request(struct turn *turn, const struct conn *conn, struct slice
 /* Does anybody want to know what was asked, and not only what was answered? */
 static bool wants_requests(const struct turn *turn)
 {
-    return access_log_is_on(&turn->log);
+    return access_log_is_on(&turn->log) || turn->tracer != NULL;
 }
 
-static void hand_over(struct turn *turn, const struct exchange *exchange)
+/* The log comes behind the tracer, which says of which span the answer is. */
+static void hand_over(struct turn *turn, struct exchange *exchange)
 {
     if (turn->meters.is_on) {
         meters_add(&turn->meters, &(struct meter_entry){
@@ -92,6 +93,9 @@ static void hand_over(struct turn *turn, const struct exchange *exchange)
                                       .is_whole = exchange->is_whole,
                                       .duration_ns = exchange->duration_ns,
                                   });
+    }
+    if (turn->tracer != NULL) {
+        tracer_add(turn->tracer, exchange);
     }
     if (access_log_is_on(&turn->log)) {
         access_log_add(&turn->log, exchange);

@@ -6,8 +6,7 @@
 
 #include "http/address.h"
 #include "http/message.h"
-
-enum { TRACE_ID_BYTES = 16, SPAN_ID_BYTES = 8 };
+#include "telemetry/trace_context.h"
 
 /* Slices are the connection's or the list's: valid as long as the call that hands it over. */
 struct exchange {

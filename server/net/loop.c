@@ -371,7 +371,9 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
                     writer == NULL ? NULL
                                    : log_writer_add(writer, (size_t)settings->limits.log_bytes),
                     settings->log_format);
-    loop->turn.clock.is_on = access_log_is_on(&loop->turn.log) || settings->has_meters;
+    loop->turn.tracer = settings->tracers == NULL ? NULL : &settings->tracers[worker];
+    loop->turn.clock.is_on =
+        access_log_is_on(&loop->turn.log) || settings->has_meters || loop->turn.tracer != NULL;
     if (settings->disk_readers != NULL && residency_init(&loop->turn.residency)) {
         loop->turn.disk_readers = settings->disk_readers;
     }

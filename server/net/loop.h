@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "net/log_writer.h"
 #include "net/meters.h"
+#include "net/tracer.h"
 #include "site/publication.h"
 
 struct loop;
@@ -24,6 +25,7 @@ struct loop_settings {
     struct log_writer *log_writer;      /* of the access log; NULL: there is none */
     enum access_format log_format;
     struct disk_readers *disk_readers;  /* NULL: none; stopped before the loops are freed */
+    struct tracer *tracers;             /* of each worker one; NULL: nothing is recorded */
     bool has_meters;                    /* answers are counted (net/meters.h) */
 };
 

@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "net/meters.h"
 #include "net/residency.h"
+#include "net/tracer.h"
 
 /* Counters that other threads may read at any time; written by the worker's thread alone. */
 struct turn_counters {
@@ -39,6 +40,7 @@ struct turn {
     struct residency residency;
     struct exchange_clock clock;
     struct access_log log;
+    struct tracer *tracer;                     /* borrowed; NULL: nothing is recorded */
     const struct address_list *forwarded_from; /* borrowed: whose word on the client counts */
     struct request request;
     const char *request_at; /* where in the input it was parsed; NULL: it is of nobody's any more */

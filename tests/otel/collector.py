@@ -93,7 +93,8 @@ class Collector:
         self.close()
 
     def close(self):
-        self.process.stdin.close()
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
         self.process.wait(timeout=cairn.PATIENCE_S)
         self._reader.join()
         self.process.stdout.close()
@@ -119,13 +120,16 @@ class Collector:
         self.requests.append(line)
         return line
 
-    def take_waiting(self):
-        """What has arrived so far."""
+    def take_all(self):
+        """What has arrived, once those who send have ended: the receiver ends, too."""
+        self.process.stdin.close()
         while True:
-            try:
-                self.receive(patience_s=0)
-            except queue.Empty:
+            line = self._lines.get(timeout=cairn.PATIENCE_S)
+            if line is None:
                 return
+            if "problem" in line:
+                raise AssertionError(f"the receiver says {line}")
+            self.requests.append(line)
 
     def until(self, condition, what):
         """Receives until condition() gives something, and returns that."""

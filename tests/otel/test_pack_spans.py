@@ -87,7 +87,7 @@ class TestPackSpans(cairn.TemporaryFolder):
             done = cairn.run("cairn-pack", "add",
                              cairn.write_tree(self.folder / "t", {"a": "a"}),
                              self.folder / "s.cairn", env=receiver.env())
-            receiver.take_waiting()
+            receiver.take_all()
             bodies = [request["message"] for request in receiver.requests]
         self.assertEqual(len(bodies), 3)
         self.assertEqual(bodies[0], bodies[2])  # the same spans, and none twice in one
@@ -126,7 +126,7 @@ class TestPackSpans(cairn.TemporaryFolder):
                                 env=receiver.env())
             partial = cairn.run("cairn-pack", "add", tree, self.folder / "s.cairn",
                                 env=receiver.env())
-            receiver.take_waiting()
+            receiver.take_all()
             self.assertEqual(len(receiver.requests), 2)
         self.assertIn("answers 400; spans are lost", refused.err)
         self.assertIn("took all but 2 spans: too?old", partial.err)
@@ -137,7 +137,7 @@ class TestPackSpans(cairn.TemporaryFolder):
             tree = cairn.write_tree(self.folder / "tree", {"a": "a"})
             cairn.run("cairn-pack", "add", tree, self.folder / "s.cairn",
                       env=receiver.env(OTEL_EXPORTER_OTLP_TIMEOUT="200"))
-            receiver.take_waiting()
+            receiver.take_all()
         self.assertGreaterEqual(len(receiver.requests), 2)
 
 

@@ -1,0 +1,223 @@
+"""How cairn-serve gets along with collectors: metrics and logs in what they take, and no collector,
+whatever it does, that keeps a request, a load or the end of the process waiting."""
+import collections
+import os
+import re
+import signal
+import socket
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from collector import METRICS, SERVER, TRACES, Collector, attributes_of
+import cairn
+
+
+def points(metric):
+    (_, data), = [(key, value) for key, value in metric.items()
+                  if key in ("sum", "gauge", "histogram")]
+    return data["dataPoints"]
+
+
+def value_of(metric, **attributes):
+    """The value of the one point that has these attributes."""
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    found = [point for point in points(metric) if named.items() <= attributes_of(point).items()]
+    assert len(found) == 1, metric
+    return int(found[0].get("asInt", 0))
+
+
+class TestMetrics(cairn.TemporaryFolder):
+    def test_what_was_asked_for_is_counted(self):
+        with Collector() as receiver:
+            env = receiver.env(OTEL_METRICS_EXPORTER="otlp", OTEL_TRACES_EXPORTER="none",
+                               OTEL_METRIC_EXPORT_INTERVAL="50")
+            index = self.pack_tree({"index.html": "hello"})
+            began_s = time.time()
+            with cairn.Server(index, env=env) as server:
+                with server.client() as client:
+                    for _ in range(7):
+                        client.get("/")
+                    for _ in range(3):
+                        client.get("/missing")
+
+                    def counted():
+                        metric = receiver.metrics.get("http.server.request.duration")
+                        return metric if metric and points(metric)[0]["count"] == "10" else None
+
+                    duration = receiver.until(counted, "ten requests")
+                    first = receiver.metrics
+            receiver.take_all()
+        point, = points(duration)
+        self.assertEqual(duration["unit"], "s")
+        self.assertEqual(sum(map(int, point["bucketCounts"])), 10)
+        self.assertEqual(len(point["bucketCounts"]), len(point["explicitBounds"]) + 1)
+        self.assertEqual(point["explicitBounds"], sorted(point["explicitBounds"]))
+        advised = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+        self.assertLessEqual(advised, set(point["explicitBounds"]))
+        self.assertGreater(point["sum"], 0)
+        self.assertTrue(began_s - 2 < int(point["startTimeUnixNano"]) / 1e9 < time.time())
+        self.assertLessEqual(int(point["startTimeUnixNano"]), int(point["timeUnixNano"]))
+        self.assertEqual(duration["histogram"]["aggregationTemporality"], 2)  # cumulative
+        requests = first["cairn.http.requests"]
+        self.assertEqual(value_of(requests, cairn__mount__host="*", cairn__http__status_class="2xx"), 7)
+        self.assertEqual(value_of(requests, cairn__mount__host="*", cairn__http__status_class="4xx"), 3)
+        self.assertIs(requests["sum"]["isMonotonic"], True)
+        self.assertEqual(value_of(first["cairn.loads"], cairn__load__outcome="live"), 1)
+        self.assertEqual(value_of(first["cairn.site.release"], cairn__mount__prefix="/"), 1)
+        self.assertEqual(value_of(first["cairn.connections.accepted"]), 1)
+        self.assertIn("http.server.active_requests", first)
+        names = [item["name"] for item, _ in receiver.of(METRICS, "resourceMetrics", "scopeMetrics",
+                                                         "metrics")]
+        most = max(collections.Counter(names).values())
+        self.assertEqual(most, len(receiver.requests))  # each once in a request, and in each
+
+    def test_the_last_numbers_are_sent_at_the_end(self):
+        with Collector() as receiver:
+            env = receiver.env(OTEL_METRICS_EXPORTER="otlp", OTEL_TRACES_EXPORTER="none")
+            with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+                server.get("/a")
+            receiver.take_all()
+        self.assertEqual(len(receiver.requests), 1)
+        self.assertEqual(points(receiver.metrics["http.server.request.duration"])[0]["count"], "1")
+
+
+class TestLogs(cairn.TemporaryFolder):
+    def test_a_record_for_each_request(self):
+        with Collector() as receiver:
+            env = receiver.env(OTEL_LOGS_EXPORTER="otlp", OTEL_BLRP_SCHEDULE_DELAY="20",
+                               OTEL_TRACES_SAMPLER="parentbased_always_off")
+            with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+                server.get("/a", fields="traceparent: 00-0af7651916cd43dd8448eb211c80319c-"
+                                        "b7ad6b7169203331-01\r\n")
+                server.get("/b")
+            receiver.take_all()
+        with_span, without = receiver.records
+        span, = [span for span in receiver.spans if span.kind == SERVER]
+        self.assertEqual((with_span["traceId"], with_span["spanId"]), (span.trace_id, span.span_id))
+        self.assertEqual(with_span["body"]["stringValue"], "GET /a HTTP/1.1")
+        self.assertEqual(with_span["eventName"], "cairn.http.access")
+        self.assertEqual(with_span["severityNumber"], 9)
+        self.assertEqual(attributes_of(with_span)["http.response.status_code"], 200)
+        self.assertNotIn("traceId", without)
+        self.assertEqual(attributes_of(without)["http.response.status_code"], 404)
+        self.assertGreaterEqual(attributes_of(without)["cairn.duration_us"], 0)
+
+
+class TestCollectors(cairn.TemporaryFolder):
+    def listener(self):
+        """One that takes connections and says nothing."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        return listener.getsockname()[1]
+
+    def closed_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            return listener.getsockname()[1]
+
+    def test_nobody_waits_for_one(self):
+        """Requests, loads and the end go on; what does not fit is dropped. No time decides: what
+        would be waited for without a bound never comes."""
+        index = self.pack_tree({"a": "a"})
+        endpoints = (f"http://127.0.0.1:{self.listener()}", "http://collector.invalid:4318",
+                     f"http://127.0.0.1:{self.closed_port()}", "https://[::1]:1")
+
+        def serve(endpoint):
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_MAX_QUEUE_SIZE": "10",
+                   "OTEL_BSP_SCHEDULE_DELAY": "10", "OTEL_LOGS_EXPORTER": "otlp"}
+            with cairn.Server(index, env=env) as server:
+                with server.client() as client:
+                    client.send(cairn.request("/a") * 300)
+                    statuses = {client.read().status for _ in range(300)}
+                server.load(index)
+                server.stop()
+                return statuses, server.log()
+
+        with ThreadPoolExecutor() as pool:
+            for statuses, log in pool.map(serve, endpoints):
+                self.assertEqual(statuses, {200})
+                self.assertEqual(log.count("spans are kept as long as there is room, then lost"), 1)
+
+    def test_away_and_back(self):
+        with Collector() as receiver:
+            port = receiver.port
+        env = receiver.env(OTEL_BSP_EXPORT_TIMEOUT="1", OTEL_BSP_MAX_QUEUE_SIZE="8")
+        with cairn.Server(self.pack_tree({"a": "a"}), workers=1, env=env) as server:
+            server.get("/a")
+            cairn.wait_until(lambda: "then lost" in server.log(), "a word about it")
+            for _ in range(50):
+                server.get("/a")
+            with Collector(port) as again:
+                def is_back():
+                    server.get("/a")
+                    return "takes spans again" in server.log()
+                cairn.wait_until(is_back, "a word about it")
+                self.assertGreater(int(server.log().split("takes spans again; ")[1].split()[0]), 0)
+                self.assertEqual(server.log().count("then lost"), 1)
+                again.until(lambda: again.spans, "spans")
+
+    def test_a_moment_that_the_collector_asks_for(self):
+        with Collector() as receiver:
+            receiver.answer(status=429, fields={"retry-after": "1"})
+            receiver.answer(status=503)
+            with cairn.Server(self.pack_tree({"a": "a"}), env=receiver.env()) as server:
+                receiver.until(lambda: len(receiver.requests) == 3, "three tries")
+                self.assertIsNotNone(server)
+            receiver.take_all()
+        first = receiver.requests[0]["message"]
+        self.assertEqual([request["message"] for request in receiver.requests[:3]], [first] * 3)
+        self.assertEqual({request["path"] for request in receiver.requests}, {TRACES})
+
+    def test_one_that_refuses_is_asked_no_more_for_the_same(self):
+        with Collector() as receiver:
+            receiver.answer(status=400)
+            with cairn.Server(self.pack_tree({"a": "a"}), env=receiver.env()) as server:
+                receiver.until(lambda: len(receiver.requests) == 1, "the load's spans")
+                server.get("/a")
+                receiver.until(lambda: len(receiver.requests) == 2, "the answer's span")
+                server.stop()
+                self.assertEqual(server.log().count("answers 400; spans are lost"), 1)
+            receiver.take_all()
+        self.assertEqual(len(receiver.requests), 2)
+        self.assertNotEqual(receiver.requests[0]["message"], receiver.requests[1]["message"])
+
+    def test_answers_that_make_no_sense(self):
+        with Collector() as receiver:
+            receiver.answer(bytes="HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n\x01")
+            with cairn.Server(self.pack_tree({"a": "a"}), env=receiver.env()) as server:
+                self.assertEqual(server.get("/a").status, 200)
+                receiver.until(lambda: len(receiver.requests) >= 2, "another try")
+
+    def test_a_name_is_looked_up_inside_of_the_sandbox(self):
+        """The names of this machine are in /etc/hosts, and nobody listens on port 1."""
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{socket.gethostname()}:1"}
+        if not socket.gethostbyname(socket.gethostname()).startswith("127."):
+            self.skipTest("this machine's name is no address of its own")
+        with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+            status = server.command("status")
+            log = server.wait_log("telemetry: ")
+        self.assertIn("seccomp", status)
+        self.assertRegex(log, "(?i)connect")
+        self.assertNotRegex(log, "(?i)resolve|permission|permitted")
+
+    def test_a_successor_goes_on(self):
+        with Collector() as receiver:
+            index = self.pack_tree({"a": "a"})
+            with cairn.Server(index, env=receiver.env()) as server:
+                first = receiver.one("load index")
+                server.signal(signal.SIGUSR2)
+                pid = int(re.search(r"handed over to process (\d+)",
+                                    server.wait_log("handed over to process"))[1])
+                try:
+                    server.get("/a")
+                    span, = receiver.until(
+                        lambda: [span for span in receiver.spans if span.kind == SERVER], "a span")
+                finally:
+                    os.kill(pid, signal.SIGTERM)  # it holds the pipes that the test reads to the end
+        self.assertEqual(span.resource["process.pid"], pid)
+        self.assertNotEqual(span.resource["service.instance.id"],
+                            first.resource["service.instance.id"])
+
+
+if __name__ == "__main__":
+    unittest.main()
