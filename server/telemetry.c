@@ -320,6 +320,7 @@ static void flush(struct telemetry *telemetry)
         gather_answers(telemetry, SIGNAL_LOGS, true);
         exporter_turn(telemetry->exporter, -1, until_ms - exporter_now_ms());
     }
+    exporter_turn(telemetry->exporter, -1, 0); /* what has no time left is given up, and said */
 }
 
 static void *run(void *argument)

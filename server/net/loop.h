@@ -24,9 +24,9 @@ struct loop_settings {
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
     struct log_writer *log_writer;      /* of the access log; NULL: there is none */
     enum access_format log_format;
-    struct disk_readers *disk_readers;  /* NULL: none; stopped before the loops are freed */
-    struct tracer *tracers;             /* of each worker one; NULL: nothing is recorded */
-    bool has_meters;                    /* answers are counted (net/meters.h) */
+    struct disk_readers *disk_readers; /* NULL: none; stopped before the loops are freed */
+    struct tracer *tracers;            /* of each worker one; NULL: nothing is recorded */
+    bool has_meters;                   /* answers are counted (net/meters.h) */
 };
 
 /* Takes over `listener_count` listening sockets. On failure they are closed. `worker` counts the

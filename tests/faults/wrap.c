@@ -224,6 +224,11 @@ WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *byte
      (fd, level, name, value, bytes), -1)
 WRAP(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t bytes),
      (fd, level, name, value, bytes), -1)
+WRAP(int, gethostname, (char *name, size_t bytes), (name, bytes), -1)
+WRAP_RETURN(getnameinfo,
+            (const struct sockaddr *address, socklen_t bytes, char *host, socklen_t host_bytes,
+             char *service, socklen_t service_bytes, int flags),
+            (address, bytes, host, host_bytes, service, service_bytes, flags))
 WRAP_RETURN(getaddrinfo,
             (const char *host, const char *port, const struct addrinfo *hints,
              struct addrinfo **out),

@@ -200,6 +200,16 @@ class TestCollectors(cairn.TemporaryFolder):
         self.assertRegex(log, "(?i)connect")
         self.assertNotRegex(log, "(?i)resolve|permission|permitted")
 
+    def test_without_libcurl(self):
+        """Which is said, and keeps nobody from serving or packing."""
+        (self.folder / "libcurl.so.4").write_text("this is no library")
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+               "LD_LIBRARY_PATH": str(self.folder)}
+        index = self.pack_tree({"a": "a"}, env=env)
+        with cairn.Server(index, env=env) as server:
+            self.assertEqual(server.get("/a").status, 200)
+            self.assertIn("telemetry is off: telemetry needs libcurl", server.log())
+
     def test_a_successor_goes_on(self):
         with Collector() as receiver:
             index = self.pack_tree({"a": "a"})
