@@ -69,6 +69,15 @@ class TestPackages(unittest.TestCase):
         top = (PACKAGING / "debian" / "changelog").read_text().splitlines()[0]
         self.assertIn(f"({field(self.first['cairn'], 'Version')})", top)
 
+    def test_the_container_file_installs_what_building_needs(self):
+        """No registry is asked here: its packages are those that the quick start builds with."""
+        wanted = re.search(r"install-packages\.sh((?:.|\\\n)*)\n", (SOURCE / "examples" / "quickstart.sh").read_text())
+        build = (SOURCE / "examples" / "Containerfile").read_text().split("COPY")[0]
+        for word in wanted[1].replace("\\\n", " ").split():
+            package = word.partition(":")[2] or word
+            if package != "curl": # by which the quick start looks at its own site
+                self.assertRegex(build, rf"\s{re.escape(package)}\s")
+
     def test_lintian_finds_nothing(self):
         need("lintian")
         done = subprocess.run(
