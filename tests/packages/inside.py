@@ -54,7 +54,7 @@ def files():
 KEPT = re.compile(r"/var/(lib/dpkg|lib/systemd|log/journal|log/(dpkg|alternatives)\.log|cache)"
                   r"|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd\.lock"
                   r"|/etc/machine-id|/etc/ld\.so\.cache|/var/cache/ldconfig|/var/lib/private"
-                  r"|/var/(tmp|lib/lastlog|log/(wtmp|btmp|lastlog))|/etc/systemd/system/inside")
+                  r"|/var/(tmp|lib/lastlog|lib/logrotate|log/(wtmp|btmp|lastlog))|/etc/systemd/system/inside")
 
 
 class Load:
@@ -211,7 +211,7 @@ def main():
         check(client.get("/about.html").status == 200, "the first request")
     check(is_active("cairn.service"), "the service does not run")
     confined()
-    #rotate()
+    rotate()
     count = upgrade(cairn)
     upgrade_to_what_does_not_start(cairn)
     remove(before)
