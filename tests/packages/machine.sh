@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# A machine for inside.py: this system's files below a layer that takes what is changed and is gone
+# A machine for a program, inside.py if not told otherwise: this system's files below a layer that takes what is changed and is gone
 # afterwards, systemd as its first process, a network of its own. In a mount namespace of its own
 # (unshare --mount). Exit code 77: skipped, this kernel or container does not allow it.
-#   machine.sh SOURCE PLACE      PLACE/packages goes in, PLACE/said comes out
+#   machine.sh SOURCE PLACE [PROGRAM]   PLACE/packages goes in, PLACE/said comes out; PROGRAM is words
+#                                       of Python's command line, below SOURCE, run in PLACE
 set -euo pipefail
 source=$1
 place=$2
+program=${3:-tests/packages/inside.py}
 layer=$place/layer
 
 skip() {
@@ -29,7 +31,7 @@ Requires=inside.service basic.target
 After=basic.target
 AllowIsolate=yes
 UNIT
-cat >"$root/etc/systemd/system/inside.service" <<'UNIT'
+cat >"$root/etc/systemd/system/inside.service" <<UNIT
 [Unit]
 Requires=basic.target
 After=basic.target
@@ -38,7 +40,8 @@ FailureAction=exit
 [Service]
 Type=oneshot
 Environment=DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
-ExecStart=/usr/bin/env python3 /run/source/tests/packages/inside.py
+WorkingDirectory=/run/place
+ExecStart=/usr/bin/env python3 /run/source/$program
 StandardOutput=append:/run/place/said
 StandardError=append:/run/place/said
 UNIT
