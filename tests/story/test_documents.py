@@ -108,5 +108,22 @@ class TestFlags(unittest.TestCase):
             self.assertGreater(self.check_document(name), 20, name)
 
 
+class TestMessages(unittest.TestCase):
+    """Messages that docs/operations.md explains are messages of the programs, or of the system."""
+
+    def test_messages_of_the_last_table(self):
+        text = (SOURCE / "docs" / "operations.md").read_text().split("| message |")[1]
+        sources = "".join(path.read_text() for folder in ("common", "packer", "server")
+                          for path in sorted((SOURCE / folder).rglob("*.c")))
+        sources = re.sub(r'"\s*"', "", sources)  # literals over several lines
+        sources += "".join(os.strerror(number) for number in range(1, 134))
+        messages = [message for row in re.findall(r"^\| (`.*?) \|", text, re.M)
+                    for message in re.findall("`([^`]+)`", row)]
+        self.assertGreater(len(messages), 10)
+        for message in messages:
+            fixed = re.split(r"…|\b[0-9][0-9.x]*\b|\b[A-Z]{2,}\b|[()]", message)
+            self.assertIn(max(fixed, key=len).strip(" :;"), sources, message)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 and the commands of the documents have to print what stands there.
 
 CAIRN_PLAIN_BIN  bin folder of the tree that packages are made of: no sanitizers, prefix /usr
+CAIRN_BIN        needed by what builds examples/vite; any folder with the programs
 """
 import os
 import shutil
@@ -13,9 +14,25 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
-sys.path[:0] = [str(SOURCE / "tests" / "packages"), str(HERE)]
+sys.path[:0] = [str(SOURCE / "tests" / name) for name in ("packages", "wire")] + [str(HERE)]
+import cairn
 import test_packages
+import vite
 from test_documents import DOCUMENTS
+
+
+def build_site(target):
+    """What examples/vite builds, or, where there is no npm or nothing to be had by it, the site that is
+    in the tree: the story is the same."""
+    with tempfile.TemporaryDirectory(prefix="cairn-", dir=cairn.data_folder()) as folder:
+        try:
+            project = vite.project(folder)
+        except unittest.SkipTest as reason:
+            print(f"not with examples/vite: {reason}")
+            shutil.copytree(SOURCE / "examples" / "site", target)
+            return
+        vite.npm(project, "run", "build")
+        shutil.copytree(project / "dist", target)
 
 
 class TestStory(unittest.TestCase):
@@ -36,7 +53,7 @@ class TestStory(unittest.TestCase):
         shutil.copytree(self.folder / "packages", place / "packages",
                         ignore=lambda folder, names: [name for name in names
                                                       if not name.endswith(".deb")])
-        shutil.copytree(SOURCE / "examples" / "site", place / "dist")
+        build_site(place / "dist")
         documents = " ".join(f"/run/source/docs/{name}" for name in DOCUMENTS)
         done = subprocess.run(
             ["unshare", "--mount", "--propagation", "private",
