@@ -38,9 +38,11 @@ void arguments_fini(struct arguments *arguments)
 
 /* ---- a line ---- */
 
+static const char blanks[] = " \t\r\n";
+
 static bool is_blank(char byte)
 {
-    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+    return byte != '\0' && strchr(blanks, byte) != NULL;
 }
 
 static char *trimmed(char *line)
@@ -59,13 +61,13 @@ static char *trimmed(char *line)
 /* "--name value", "--name=value", "-n value", "-nvalue": in the form that is one word. */
 static void add_flag(struct arguments *arguments, const char *line)
 {
-    size_t name_count = strcspn(line, " \t=");
+    size_t name_count = strcspn(line, " \t\r\n=");
     const char *value = line + name_count;
     if (*value == '=' || *value == '\0') {
         append(arguments, line, strlen(line));
         return;
     }
-    value += strspn(value, " \t");
+    value += strspn(value, blanks);
     bool is_long = line[1] == '-';
     char *word = mem_format("%.*s%s%s", (int)name_count, line, is_long ? "=" : "", value);
     append(arguments, word, strlen(word));
@@ -115,7 +117,7 @@ const char *arguments_add_line(struct arguments *arguments, char *line)
             return "the quotes do not end";
         }
         append(arguments, word, strlen(word));
-        line = rest + strspn(rest, " \t");
+        line = rest + strspn(rest, blanks);
     }
     return NULL;
 }

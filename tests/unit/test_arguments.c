@@ -77,6 +77,7 @@ Test(arguments, lines)
         {"  # --loud", ""},
         {"--name a # b", "[--name=a # b]"},
         {"site.idx", "[site.idx]"},
+        {"a\r\rb \r", "[a][b]"},
         {"site.idx host=a,b at=/docs", "[site.idx][host=a,b][at=/docs]"},
         {"\"my site.idx\"  host=a", "[my site.idx][host=a]"},
         {"at=\"/a b\"", "[at=/a b]"},

@@ -399,3 +399,25 @@ Test(limits, lines_that_do_not_fit)
         cr_expect(limits_describe(i, NULL, 0), "%s in nothing", table[i].name);
     }
 }
+
+/* What was set, and what it is by default; nothing of what is as it was. */
+Test(limits, what_is_not_the_default)
+{
+    struct limits limits;
+    struct error error = {""};
+    size_t told = 0;
+    char line[LINE_BYTES];
+    limits_init(&limits);
+    cr_assert(limits_set(&limits, "head-size=32k", &error) == 0, "%s", error.text);
+    cr_assert(limits_set(&limits, "idle-time=75s", &error) == 0, "%s", error.text);
+    for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+        memset(line, 'x', sizeof line);
+        cr_assert(limits_compare(&limits, i, line, sizeof line));
+        if (line[0] != '\0') {
+            cr_expect(strcmp(line, "head-size=32k (16k)") == 0, "%s", line);
+            told++;
+        }
+    }
+    cr_expect(told == 1);
+    cr_expect(!limits_compare(&limits, ARRAY_COUNT(table), line, sizeof line));
+}

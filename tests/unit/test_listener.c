@@ -146,3 +146,21 @@ Test(listener, refuses_an_address_that_somebody_listens_on)
     cr_expect(listen_open(&same, second, 3, &error) == 0, "%s", error.text);
     close_all(second, 3);
 }
+
+/* To look whether an address can be had takes nothing from whoever has it or gets it. */
+Test(listener, check_leaves_the_address_alone)
+{
+    struct listen_address address;
+    struct error error = {""};
+    int fds[2];
+    cr_assert(listen_address_parse("127.0.0.1:0", &address, &error) == 0);
+    cr_expect(listen_check(&address, &error) == 0, "%s", error.text);
+    cr_assert(listen_open(&address, fds, 2, &error) == 0, "%s", error.text);
+    cr_expect(listen_check(&address, &error) == -EADDRINUSE);
+    cr_expect(strstr(error.text, "127.0.0.1:") != NULL, "%s", error.text);
+    close(fds[0]);
+    close(fds[1]);
+    cr_expect(listen_check(&address, &error) == 0, "%s", error.text);
+    cr_assert(listen_address_parse("192.0.2.1:80", &address, &error) == 0);
+    cr_expect(listen_check(&address, &error) == -EADDRNOTAVAIL, "%s", error.text);
+}
