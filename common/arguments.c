@@ -160,7 +160,7 @@ static int read_lines(struct arguments *arguments, const char *path, unsigned de
             arguments->at[i].depth = depth;
         }
     }
-    if (status == 0 && ferror(file)) {
+    if (status == 0 && !feof(file)) { /* also where there was no memory for the line */
         status = error_set(error, ERR_USAGE, "@%s: %s", path, strerror(errno));
     }
     free(line);

@@ -83,7 +83,7 @@ static int send_input(struct control_client *client)
         }
     }
     free(line);
-    if (ferror(stdin)) { /* the lines behind were not sent */
+    if (!is_over && !feof(stdin)) { /* the lines behind were not sent */
         result = failed("standard input");
     }
     return result;

@@ -57,7 +57,36 @@ class TestPacker(unittest.TestCase):
         self.check("add_new_at_any_time", Fault("getentropy", "EIO", 1))
 
 
+class TestCtl(unittest.TestCase):
+    def test_lines_that_there_was_no_memory_for_are_not_sent(self):
+        """Only an error of the stream was told, and that is none of it."""
+        with tempfile.TemporaryDirectory(prefix="cairn-faults-") as folder:
+            index = cairn.pack(cairn.write_tree(Path(folder) / "tree", {"a": "a"}),
+                               Path(folder) / "site.cairn")
+            path = Path(folder) / "control.sock"
+            with cairn.Server(index, control=[path]), faults.Table(Path(folder)) as table:
+                fault = Fault("__getdelim", "ENOMEM", 1)
+                table.arm(fault)
+                done = cairn.run("cairn-ctl-faults", "-s", path, input=b"list\nlist\n", expect=1,
+                                 env=table.environment)
+                self.assertIn(f"standard input: {fault.text}", done.err)
+
+
 class TestStart(test_start.TestStart):
+    def test_a_file_of_flags_that_is_not_read_to_its_end(self):
+        """What stood behind, such as --trust, would not count."""
+        flags = self.folder / "flags"
+        flags.write_text("--retain 3\n--sandbox require\n")
+        wanted = Wanted(self.site, options=[f"@{flags}"])
+        for call, how, first in (("__getdelim", "EIO", 1), ("__getdelim", "ENOMEM", 2),
+                                 ("__getdelim", "EIO", 3), ("fopen64", "EMFILE", 1)):
+            with self.subTest(call, first=first), faults.Table(self.folder) as table:
+                fault = Fault(call, how, first)
+                table.arm(fault)
+                code, log = self.start(wanted, table, fault)
+                self.assertEqual(code, 2, log)
+                self.assertIn(f"@{flags}: {fault.text}", log)
+
     """Starts servers; what it inherits runs in test_start.py."""
 
     test_start = test_required = test_as_a_user = test_trusting = None
