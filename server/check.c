@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "net/unix_socket.h"
 #include "server/announcement.h"
+#include "server/log_file.h"
 #include "server/service_manager.h"
 
 #include <errno.h>
@@ -154,24 +155,43 @@ static void check_sites(struct check *check)
 
 /* ---- the rest ---- */
 
+/* What is there already is opened, as a start does; but not a FIFO, whose reader would see it end.
+ * What is not would be made. */
+static int check_log(const char *name, bool *out_is_new, struct error *error)
+{
+    struct stat file;
+    int fd;
+    *out_is_new = false;
+    bool exists = !log_file_is_path(name) || stat(name, &file) == 0;
+    bool is_fifo = log_file_is_path(name) && exists && S_ISFIFO(file.st_mode);
+    if (exists && !is_fifo) {
+        int status = log_file_open(name, &fd, error);
+        if (status == 0) {
+            close(fd);
+        }
+        return status;
+    }
+    char *copy = mem_string(name, strlen(name));
+    const char *needed = is_fifo ? name : dirname(copy);
+    int result = access(needed, is_fifo ? W_OK : W_OK | X_OK);
+    int number = errno;
+    free(copy);
+    *out_is_new = !is_fifo;
+    return result == 0 ? 0 : error_set(error, -number, "%s: %s", name, strerror(number));
+}
+
 static void check_access_log(struct check *check)
 {
-    const char *path = check->config->access_log;
+    const char *name = check->config->access_log;
     struct error error = {""};
-    if (path == NULL || strcmp(path, "-") == 0) {
-        put(check, "access log", "%s", path == NULL ? "none" : "standard error");
-        return;
-    }
-    bool exists = access(path, F_OK) == 0;
-    char *copy = mem_string(path, strlen(path));
-    bool is_writable = exists ? access(path, W_OK) == 0 : access(dirname(copy), W_OK | X_OK) == 0;
-    if (is_writable) {
-        put(check, "access log", "%s%s", path, exists ? "" : " (would be made)");
+    bool is_new;
+    if (name == NULL) {
+        put(check, "access log", "none");
+    } else if (check_log(name, &is_new, &error) == 0) {
+        put(check, "access log", "%s%s", name, is_new ? " (would be made)" : "");
     } else {
-        error_set(&error, -errno, "%s: %s", path, strerror(errno));
         add_problem(check, &error);
     }
-    free(copy);
 }
 
 static void list_limits(struct check *check)

@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include "common/codec_gzip.h"
 #include "common/mem.h"
 #include "common/version.h"
 #include "server/added_fields.h"
@@ -411,8 +412,9 @@ static void print_limits(void)
 
 static void print_version(void)
 {
-    struct library libraries[COMMON_LIBRARIES + 2] = {
-        [COMMON_LIBRARIES] = {"libseccomp", syscall_filter_library_version()},
+    struct library libraries[COMMON_LIBRARIES + 3] = {
+        [COMMON_LIBRARIES] = {"libdeflate", gzip_library_version()},
+        {"libseccomp", syscall_filter_library_version()},
         {"libsystemd", NULL},
     };
     version_common_libraries(libraries);

@@ -346,6 +346,19 @@ class TestCheck(Options):
     def test_usage_is_2(self):
         self.check("--retain=0", expect=2)
 
+    def test_the_access_log(self):
+        there, fifo, folder = (self.folder / name for name in ("log", "fifo", "folder"))
+        there.write_text("a line\n")
+        os.mkfifo(fifo)
+        folder.mkdir()
+        for name, said in ((there, f"{there}"), (fifo, f"{fifo}"), ("-", "-"), ("fd:2", "fd:2"),
+                           (self.folder / "new", f"{self.folder}/new (would be made)")):
+            self.assertIn(f"\naccess log  {said}\n", self.check("--access-log", name).out)
+        for name, said in ((folder, "Is a directory"), ("fd:77", "no such descriptor"),
+                           ("fd:x", "number of a descriptor")):
+            self.assertIn(said, self.check("--access-log", name, expect=1).err)
+        self.assertEqual(there.read_text(), "a line\n")
+
     def test_a_running_server_goes_on(self):
         unix = self.folder / "http.sock"
         words = ("--listen", f"unix:{unix}", "--control", self.socket, self.index)
