@@ -194,6 +194,20 @@ static void check_access_log(struct check *check)
     }
 }
 
+static void list_telemetry(struct check *check, const struct telemetry_settings *settings)
+{
+    static const char *const signals[] = {
+        [SIGNAL_TRACES] = "traces", [SIGNAL_METRICS] = "metrics", [SIGNAL_LOGS] = "logs"};
+    for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
+        if (settings->targets[signal].is_on) {
+            put(check, "telemetry", "%s to %s", signals[signal], settings->targets[signal].url);
+        }
+    }
+    if (!telemetry_settings_on(settings)) {
+        put(check, "telemetry", "none");
+    }
+}
+
 static void list_limits(struct check *check)
 {
     char text[128];
@@ -251,37 +265,35 @@ static struct listeners names_of(const struct listen_address *addresses, size_t 
     return listeners;
 }
 
-static int enter_sandbox(const struct config *config, struct sandbox *sandbox,
-                         const struct account *account, const char *program, struct error *error)
+/* *needs has what there is besides addresses. */
+static int enter_sandbox(struct sandbox *sandbox, struct sandbox_needs *needs, struct error *error)
 {
+    const struct config *config = needs->config;
     struct listeners listeners = names_of(config->listeners, config->listener_count);
     struct listeners admin = names_of(&config->admin, config->has_admin);
-    const struct sandbox_needs needs = {.config = config,
-                                        .listeners = &listeners,
-                                        .admin = &admin,
-                                        .account = account,
-                                        .program = program};
-    int status = sandbox_enter(sandbox, &needs, error);
+    needs->listeners = &listeners;
+    needs->admin = &admin;
+    int status = sandbox_enter(sandbox, needs, error);
     free(listeners.at);
     free(admin.at);
     return status;
 }
 
-static void check_sandbox(struct check *check, struct sandbox *sandbox, const char *program)
+static void check_sandbox(struct check *check, struct sandbox *sandbox, struct sandbox_needs *needs)
 {
-    const struct config *config = check->config;
-    bool has_account = config->user != NULL;
+    const char *user = check->config->user;
     struct account account = {0};
     struct error error = {""};
     char text[SANDBOX_TEXT_BYTES];
-    int status = has_account ? account_find(config->user, &account, &error) : 0;
-    if (status == 0 && has_account) {
-        put(check, "becomes", "%s (uid %u, gid %u)", config->user, (unsigned)account.uid,
+    int status = user == NULL ? 0 : account_find(user, &account, &error);
+    if (status == 0 && user != NULL) {
+        put(check, "becomes", "%s (uid %u, gid %u)", user, (unsigned)account.uid,
             (unsigned)account.gid);
+        needs->account = &account;
     }
     (void)fflush(stdout);
     if (status == 0) {
-        status = enter_sandbox(config, sandbox, has_account ? &account : NULL, program, &error);
+        status = enter_sandbox(sandbox, needs, &error);
     }
     if (status == 0) {
         sandbox_text(sandbox, text);
@@ -296,6 +308,7 @@ bool check_start(const struct config *config, struct loader *loader, struct trus
                  struct sandbox *sandbox, const char *program)
 {
     struct check check = {.config = config, .loader = loader};
+    struct telemetry_settings telemetry;
     struct error error = {""};
     if (config_read_trust(config, trust, &error) != 0) {
         add_problem(&check, &error);
@@ -306,11 +319,19 @@ bool check_start(const struct config *config, struct loader *loader, struct trus
     put(&check, "workers", "%zu, and %zu disk readers", config->worker_count,
         config->disk_reader_count);
     check_access_log(&check);
+    telemetry_settings_init(&telemetry, "cairn-serve");
+    list_telemetry(&check, &telemetry);
     list_limits(&check);
     list_settings(&check);
     if (check.problems == 0) { /* its rules are of files that have to be there */
-        check_sandbox(&check, sandbox, program);
+        struct sandbox_needs needs = {
+            .config = config,
+            .telemetry = telemetry_settings_on(&telemetry) ? &telemetry : NULL,
+            .program = program,
+        };
+        check_sandbox(&check, sandbox, &needs);
     }
+    telemetry_settings_fini(&telemetry);
     puts(check.problems == 0 ? "It would start." : "It would not start.");
     return fflush(stdout) == 0 && check.problems == 0;
 }

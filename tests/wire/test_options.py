@@ -292,7 +292,8 @@ class TestStart(Options):
 class TestCheck(Options):
     def check(self, *words, expect=0, env=None):
         before = sorted(str(path) for path in self.folder.rglob("*"))
-        done = cairn.run("cairn-serve", "--check", *words, expect=expect, env=env)
+        port = () if "--listen" in words or "-p0" in words else ("-p0",)
+        done = cairn.run("cairn-serve", "--check", *port, *words, expect=expect, env=env)
         self.assertEqual(sorted(str(path) for path in self.folder.rglob("*")), before)
         return done
 
@@ -345,6 +346,13 @@ class TestCheck(Options):
 
     def test_usage_is_2(self):
         self.check("--retain=0", expect=2)
+
+    def test_telemetry(self):
+        off = {"OTEL_EXPORTER_OTLP_ENDPOINT": ""}
+        self.assertRegex(self.check(env=off).out, r"(?m)^telemetry +none$")
+        done = self.check(env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+                               "OTEL_METRICS_EXPORTER": "none"})
+        self.assertRegex(done.out, r"(?m)^telemetry +traces to http://127\.0\.0\.1:1/v1/traces$")
 
     def test_the_access_log(self):
         there, fifo, folder = (self.folder / name for name in ("log", "fifo", "folder"))
