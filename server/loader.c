@@ -368,6 +368,21 @@ void loader_user_changed(struct loader *loader)
     }
 }
 
+void loader_say_damage(struct loader *loader)
+{
+    const struct site_list *sites = loader_sites(loader);
+    for (size_t i = 0; i < sites->count; i++) {
+        struct site *site = sites->sites[i];
+        const char *damage = atomic_load_explicit(&site->damage, memory_order_relaxed);
+        if (damage != NULL && !site->is_damage_said) {
+            site->is_damage_said = true;
+            fprintf(stderr,
+                    "cairn-serve: %s: %s; answered with 503 until a good release is loaded\n",
+                    site->index_path, damage);
+        }
+    }
+}
+
 int64_t loader_expire(struct loader *loader)
 {
     int64_t expiry_s = site_list_expiry_s(loader_sites(loader), &loader->retention);

@@ -67,6 +67,9 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
 /* Marks a site as taken back, as it was in the process before this one. */
 void loader_retire(struct loader *loader, const struct site *site);
 
+/* Says, once for each, which releases are damaged. Costs nothing when there is none. */
+void loader_say_damage(struct loader *loader);
+
 /* Lets go of what is over its time. Returns Unix time when that is to be asked again; -1: never. */
 int64_t loader_expire(struct loader *loader);
 

@@ -8,6 +8,7 @@
 #include "server/check.h"
 #include "server/handover.h"
 #include "server/service_manager.h"
+#include "server/shortage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -35,6 +36,7 @@ struct server {
     struct admin *admin; /* NULL: nobody asked for one */
     struct process_files process_files;
     struct sandbox sandbox;
+    struct shortage shortage;
     struct telemetry *telemetry; /* NULL: nobody asked for it */
     struct handover handover;    /* from the process before this one */
     char *program;               /* its file, by which a successor is started */
@@ -363,6 +365,19 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
+/* Returns when to look again. */
+static int64_t say_shortage(struct server *server)
+{
+    bool was_on = server->shortage.is_on;
+    struct shortage_facts facts = {.limit = server->config.limits.connections};
+    facts.what = workers_shortage(server->workers, &facts.count);
+    int64_t left_ms = shortage_turn(&server->shortage, &facts, now_ms());
+    if (was_on && !server->shortage.is_on) {
+        workers_end_shortage(server->workers);
+    }
+    return left_ms;
+}
+
 /* One wait and what came of it. */
 static void turn(struct server *server)
 {
@@ -376,6 +391,7 @@ static void turn(struct server *server)
     size_t control_count =
         takes_commands ? control_poll_fds(server->control, now_ms(), fds + POLL_FIXED) : 0;
     int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, now_ms()));
+    left = sooner(left, say_shortage(server));
     if (server->is_draining && left <= 0) {
         workers_stop(server->workers);
         left = 100;
@@ -385,6 +401,9 @@ static void turn(struct server *server)
         uint64_t ignored;
         if (fds[POLL_ENDED].revents != 0) {
             (void)!read(fds[POLL_ENDED].fd, &ignored, sizeof ignored);
+        }
+        if (fds[POLL_UNDERTAKER].revents != 0) {
+            loader_say_damage(&server->loader);
         }
         if (fds[POLL_SIGNAL].revents != 0) {
             on_signal(server);

@@ -87,6 +87,7 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .forwarded_from = config->forwarded_from,
         .tracers = tracers,
         .has_meters = config->has_meters,
+        .news_fd = workers->ended_fd,
     };
     int status =
         workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
@@ -200,6 +201,26 @@ void workers_stop(struct workers *workers)
         if (workers->workers[i].loop != NULL) {
             loop_stop(workers->workers[i].loop);
         }
+    }
+}
+
+int workers_shortage(const struct workers *workers, uint64_t *out_count)
+{
+    struct loop_totals totals = {.shortages = 0};
+    int what = SHORTAGE_NONE;
+    for (size_t i = 0; i < workers->count; i++) {
+        int of_one = loop_shortage(workers->workers[i].loop);
+        what = of_one != SHORTAGE_NONE ? of_one : what;
+        loop_add_totals(workers->workers[i].loop, &totals);
+    }
+    *out_count = totals.shortages;
+    return what;
+}
+
+void workers_end_shortage(struct workers *workers)
+{
+    for (size_t i = 0; i < workers->count; i++) {
+        loop_end_shortage(workers->workers[i].loop);
     }
 }
 

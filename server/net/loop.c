@@ -34,6 +34,8 @@ struct loop {
         accept_after_ms; /* nothing can be accepted: listeners rest until then; 0: they do not */
     atomic_bool is_draining;
     atomic_bool is_stopped;
+    atomic_int shortage;
+    int news_fd;
     struct turn turn;
 };
 
@@ -61,6 +63,16 @@ static void rest_listeners(struct loop *loop)
 }
 
 /* Gives one connection up, if there is one to give up, for another. */
+/* The main thread says so. */
+static void note_shortage(struct loop *loop, int what)
+{
+    turn_count(&loop->turn.counters.shortages, 1);
+    if (atomic_load_explicit(&loop->shortage, memory_order_relaxed) == SHORTAGE_NONE) {
+        atomic_store_explicit(&loop->shortage, what, memory_order_relaxed);
+        wake_eventfd(loop->news_fd);
+    }
+}
+
 static bool shed(struct turn *turn)
 {
     bool is_done = conn_shed(&turn->conns);
@@ -98,6 +110,9 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
     struct ip_address address = peer_address(peer);
     enum admission_result result = admission_enter(turn->conns.admission, &address);
     limit_hit_admission(turn, result);
+    if (result == ADMISSION_FULL) {
+        note_shortage(loop, SHORTAGE_CONNECTIONS);
+    }
     if (result == ADMISSION_FULL && shed(turn)) {
         result = admission_enter(turn->conns.admission, &address);
     }
@@ -145,6 +160,9 @@ static void on_listener(struct loop *loop, const struct listener_source *listene
         int number = errno;
         if (number == EAGAIN) {
             return;
+        }
+        if (is_shortage(number)) {
+            note_shortage(loop, number);
         }
         if (concerns_one_connection(number) || (is_shortage(number) && shed(&loop->turn))) {
             continue;
@@ -293,6 +311,16 @@ void loop_drain(struct loop *loop)
     wake_eventfd(loop->wake_fd);
 }
 
+int loop_shortage(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->shortage, memory_order_relaxed);
+}
+
+void loop_end_shortage(struct loop *loop)
+{
+    atomic_store_explicit(&loop->shortage, SHORTAGE_NONE, memory_order_relaxed);
+}
+
 void loop_stop(struct loop *loop)
 {
     atomic_store_explicit(&loop->is_stopped, true, memory_order_release);
@@ -313,6 +341,7 @@ void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals)
     }
     io_totals->accepted += read_counter(&counters->accepted);
     io_totals->shed += read_counter(&counters->shed);
+    io_totals->shortages += read_counter(&counters->shortages);
     io_totals->rests += read_counter(&counters->rests);
     io_totals->requests += read_counter(&counters->requests);
     io_totals->bytes += read_counter(&counters->bytes);
@@ -366,6 +395,7 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
     loop->turn.limits = &settings->limits;
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
+    loop->news_fd = settings->news_fd;
     struct log_writer *writer = settings->log_writer;
     access_log_init(&loop->turn.log,
                     writer == NULL ? NULL

@@ -22,6 +22,7 @@ struct loop_settings {
     struct slice added_fields;          /* complete lines, for every response */
     struct address_list proxy_from;     /* peers that begin with a PROXY header */
     struct address_list forwarded_from; /* peers whose Forwarded fields tell the client */
+    int news_fd;                        /* an eventfd: a shortage has begun; borrowed */
     struct log_writer *log_writer;      /* of the access log; NULL: there is none */
     enum access_format log_format;
     struct disk_readers *disk_readers; /* NULL: none; stopped before the loops are freed */
@@ -42,6 +43,12 @@ void loop_run(struct loop *loop);
 /* From any thread: no new connections; end when the open ones have had their answers. */
 void loop_drain(struct loop *loop);
 
+/* Why there was no room for another connection, since the last loop_end_shortage(): an errno of
+ * accept4(), or one of these. From any thread. When it begins, the loop writes to news_fd. */
+enum { SHORTAGE_NONE = 0, SHORTAGE_CONNECTIONS = -1 };
+int loop_shortage(const struct loop *loop);
+void loop_end_shortage(struct loop *loop);
+
 /* From any thread: end now. */
 void loop_stop(struct loop *loop);
 
@@ -50,6 +57,7 @@ struct loop_totals {
     uint64_t connections[CONN_STATES]; /* open now */
     uint64_t accepted;
     uint64_t shed;       /* connections that were given up for others */
+    uint64_t shortages;  /* times that there was no room for a connection */
     uint64_t rests;      /* times that nothing could be accepted */
     uint64_t requests;   /* answered, the last byte handed to the system */
     uint64_t bytes;      /* sent */

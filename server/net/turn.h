@@ -18,6 +18,7 @@ struct turn_counters {
     atomic_uint_fast64_t bytes;      /* sent */
     atomic_uint_fast64_t disk_reads; /* pieces that were not in the page cache */
     atomic_uint_fast64_t shed;       /* connections that were given up for others */
+    atomic_uint_fast64_t shortages;  /* times that there was no room for a connection */
     atomic_uint_fast64_t rests; /* times that the listeners were put to rest (ACCEPT_REST_MS) */
     atomic_uint_fast64_t limited[LIMITS_COUNT]; /* times that a limit was come up against */
 };

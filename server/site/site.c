@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -54,7 +53,7 @@ struct site *site_new(struct undertaker *undertaker, struct index *index, struct
 {
     struct site *site = mem_aligned(_Alignof(struct site), sizeof *site);
     atomic_init(&site->references, 1);
-    atomic_init(&site->is_damaged, false);
+    atomic_init(&site->damage, NULL);
     site->id = id;
     site->index = index;
     site->archive = archive;
@@ -92,9 +91,9 @@ void site_unref(struct site *site)
 
 void site_set_damaged(struct site *site, const char *what)
 {
-    if (!atomic_exchange(&site->is_damaged, true)) {
-        fprintf(stderr, "cairn-serve: %s: %s; answered with 503 until a good release is loaded\n",
-                site->index_path, what);
+    const char *none = NULL;
+    if (atomic_compare_exchange_strong(&site->damage, &none, what)) {
+        wake_eventfd(site->undertaker->wake_fd);
     }
 }
 

@@ -25,7 +25,9 @@ struct site {
     struct mount mount;
     int64_t loaded_s; /* Unix time */
     bool is_aside;    /* its archive answered elsewhere before: a preview, or a second place */
-    atomic_bool is_damaged; /* its files are not what they were: it answers nothing any more */
+    /* its files are not what they were, and how so: it answers nothing any more; NULL: they are */
+    _Atomic(const char *) damage;
+    bool is_damage_said; /* the control thread's */
     struct undertaker *undertaker;
     struct site *next_dead;
 };
@@ -42,13 +44,14 @@ struct site *site_new(struct undertaker *undertaker, struct index *index, struct
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site); /* takes NULL */
 
-/* Somebody cut the index or the archive of this site: from here on it answers nothing (503), and
- * the log says so, once. Any thread. */
+/* Somebody cut the index or the archive of this site: from here on it answers nothing (503). Any
+ * thread; the undertaker's is woken, which says so (loader_say_damage()), so that no other one
+ * waits for who reads standard error. `what` is static. */
 void site_set_damaged(struct site *site, const char *what);
 
 static inline bool site_is_damaged(const struct site *site)
 {
-    return atomic_load_explicit(&site->is_damaged, memory_order_relaxed);
+    return atomic_load_explicit(&site->damage, memory_order_relaxed) != NULL;
 }
 
 /* Is this address in the mapping of its index or its archive? */

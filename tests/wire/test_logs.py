@@ -167,9 +167,12 @@ class TestTrouble(Logs):
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
         self.assertEqual(server.command("reopen logs"), "ok reopen logs files=1")
         server.wait_log("written again; ")
-        text = old.read_text()
-        whole = text[:text.rfind("\n") + 1]
-        self.check_all_but_lost(whole + self.path.read_text(), server)
+
+        def whole():
+            text = old.read_text()  # its last line may be torn: it is whole in the new file
+            return text[:text.rfind("\n") + 1] + self.path.read_text()
+        wait_until(lambda: whole().count("\n") + self.lost(server) >= self.count, "all that waited")
+        self.check_all_but_lost(whole(), server)
 
     def test_a_reader_that_stops(self):
         os.mkfifo(self.path)
@@ -234,6 +237,37 @@ class TestTrouble(Logs):
         lost = int(re.search(r"(\d+) lines were lost \(it did not take", server.log()).group(1))
         text = os.read(reader, 1 << 20).decode()
         self.assertEqual(len(self.numbers(text[:text.rfind("\n") + 1])) + lost, self.count)
+
+
+class TestStandardError(Logs):
+    """What goes wrong again and again is said once."""
+
+    def test_more_connections_than_there_may_be(self):
+        with Server(self.index, workers=1, options=["--limit", "connections=2"]) as server:
+            clients = []
+            for _ in range(10):  # each takes the place of one that is idle
+                clients.append(server.client())
+                self.assertEqual(clients[-1].get("/").status, 200)
+            for client in clients:
+                client.close()
+            log = server.wait_log("no room for another connection: 2 are open, as many as --limit "
+                                  "connections lets be; idle ones give way")
+            self.assertEqual(log.count("no room"), 1)
+
+    def test_out_of_descriptors(self):
+        with Server(self.index, workers=1) as server:
+            in_use = len(os.listdir(f"/proc/{server.pid}/fd"))
+            _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (in_use + 2, hard))
+            clients = []
+            for _ in range(10):
+                clients.append(server.client())
+                self.assertEqual(clients[-1].get("/").status, 200)
+            for client in clients:
+                client.close()
+            log = server.wait_log(f"this process has all its {in_use + 2} descriptors in use; idle "
+                                  "ones give way, others wait. Raise LimitNOFILE=")
+            self.assertEqual(log.count("no room"), 1)
 
 
 if __name__ == "__main__":

@@ -523,7 +523,7 @@ class TestLoads(Signed):
             second = self.release(2)
             os.truncate(first, 0)
             server.load(second)
-            self.assertIn(f"{first}: cut short", server.log())
+            server.wait_log(f"{first}: cut short")
             self.assertEqual(server.get("/").body.decode(), page("release 2"))
 
     def test_requests_are_served_meanwhile(self):
