@@ -402,15 +402,14 @@ static void turn(struct server *server)
         if (fds[POLL_ENDED].revents != 0) {
             (void)!read(fds[POLL_ENDED].fd, &ignored, sizeof ignored);
         }
-        if (fds[POLL_UNDERTAKER].revents != 0) {
-            loader_say_damage(&server->loader);
-        }
+        loader_say_damage(&server->loader); /* a load may let go of it */
         if (fds[POLL_SIGNAL].revents != 0) {
             on_signal(server);
         }
         /* what comes with the signal that starts a successor is the successor's */
         control_turn(server->control, now_ms(), fds + POLL_FIXED,
                      server->successor == 0 ? control_count : 0);
+        loader_say_damage(&server->loader);
         undertaker_bury(&server->undertaker);
     }
     free(fds);

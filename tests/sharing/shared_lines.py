@@ -42,7 +42,7 @@ VERBOSE = "-v" in sys.argv[1:]
 
 COMPILER = os.environ.get("CC", "gcc")
 FLAGS = ["-std=gnu17", "-O2", "-g", "-fno-pie", "-fno-omit-frame-pointer", "-D_GNU_SOURCE",
-         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', f"-I{SOURCE}", f"-I{SOURCE}/server"]
+         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', f"-I{SOURCE}", f"-I{SOURCE}/common", f"-I{SOURCE}/server"]
 # Nothing may become a store behind the back of the sanitizer's pass: memcpy() and the like stay
 # calls, loops do not turn into them.
 TRACED = ["-fsanitize=thread", "-fno-builtin", "-fno-tree-loop-distribute-patterns"]
@@ -88,7 +88,7 @@ def check_tools(folder):
 def build(folder):
     """Two folders with a cairn-serve each: as it is, and with the mistakes of planted.c."""
     check_tools(folder)
-    sources = [path for pattern in ("common/*.c", "server/*.c", "server/*/*.c")
+    sources = [path for pattern in ("common/*.c", "common/*/*.c", "server/*.c", "server/*/*.c")
                for path in sorted(SOURCE.glob(pattern)) if path != SOURCE / "server/ctl.c"]
     plain = [HERE / "store_trace.c"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

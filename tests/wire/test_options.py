@@ -338,7 +338,7 @@ class TestCheck(Options):
         """What --check says is what a start does."""
         (self.folder / "file").write_text("x")
         for words in (("--control", self.folder / "file"),
-                      ("--access-log", self.folder / "none" / "log"),
+                      ("--access-log", self.folder / "none" / "log"), ("--access-log", "fd:987"),
                       ("--user", "nobody-of-that-name"), (self.folder / "none.idx",)):
             with self.subTest(words):
                 self.check(*words, expect=1)
