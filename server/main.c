@@ -370,7 +370,10 @@ static int64_t say_shortage(struct server *server)
 {
     bool was_on = server->shortage.is_on;
     struct shortage_facts facts = {.limit = server->config.limits.connections};
-    facts.what = workers_shortage(server->workers, &facts.count);
+    facts.what = workers_shortage(server->workers);
+    if (facts.what != SHORTAGE_NONE) { /* else the workers' counters are left alone */
+        facts.count = workers_totals(server->workers).shortages;
+    }
     int64_t left_ms = shortage_turn(&server->shortage, &facts, now_ms());
     if (was_on && !server->shortage.is_on) {
         workers_end_shortage(server->workers);

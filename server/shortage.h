@@ -17,7 +17,7 @@ struct shortage {
 /* What the workers know (workers_shortage()). */
 struct shortage_facts {
     int what;       /* SHORTAGE_NONE: none has begun since the last one was over */
-    uint64_t count; /* of connections that there was no room for, since the start */
+    uint64_t count; /* of connections that there was no room for, since the start; if so */
     uint64_t limit; /* of connections */
 };
 

@@ -204,16 +204,12 @@ void workers_stop(struct workers *workers)
     }
 }
 
-int workers_shortage(const struct workers *workers, uint64_t *out_count)
+int workers_shortage(const struct workers *workers)
 {
-    struct loop_totals totals = {.shortages = 0};
     int what = SHORTAGE_NONE;
-    for (size_t i = 0; i < workers->count; i++) {
-        int of_one = loop_shortage(workers->workers[i].loop);
-        what = of_one != SHORTAGE_NONE ? of_one : what;
-        loop_add_totals(workers->workers[i].loop, &totals);
+    for (size_t i = 0; i < workers->count && what == SHORTAGE_NONE; i++) {
+        what = loop_shortage(workers->workers[i].loop);
     }
-    *out_count = totals.shortages;
     return what;
 }
 

@@ -37,9 +37,8 @@ int workers_reopen_logs(struct workers *workers, size_t *out_files,
 void workers_drain(struct workers *workers);
 void workers_stop(struct workers *workers);
 
-/* Why there was no room for another connection (loop_shortage()), and how often that was since the
- * start. */
-int workers_shortage(const struct workers *workers, uint64_t *out_count);
+/* Why there was no room for another connection (loop_shortage()). */
+int workers_shortage(const struct workers *workers);
 void workers_end_shortage(struct workers *workers);
 
 /* An eventfd that is readable when a worker has ended, or a shortage has begun. */

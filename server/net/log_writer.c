@@ -26,8 +26,9 @@ enum {
     SAY_MS = 60000,          /* between two messages of the same kind */
 };
 
+/* On cache lines of its own: what lies beside it is a worker's. */
 struct log_writer {
-    char *name;
+    _Alignas(64) char *name;
     struct log_ring **rings;
     size_t ring_count;
     int wake_fd; /* wakes the thread */
@@ -328,7 +329,7 @@ static void *run(void *argument)
 
 struct log_writer *log_writer_new(int fd, const char *name)
 {
-    struct log_writer *writer = mem_zeroed(1, sizeof *writer);
+    struct log_writer *writer = mem_aligned(_Alignof(struct log_writer), sizeof *writer);
     writer->name = mem_string(name, strlen(name));
     atomic_init(&writer->next_fd, FD_NONE);
     writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -32,11 +32,12 @@ struct loop {
     struct subscriber subscriber;
     int64_t
         accept_after_ms; /* nothing can be accepted: listeners rest until then; 0: they do not */
-    atomic_bool is_draining;
+    /* what others write or read, apart from what the worker writes all the time */
+    _Alignas(64) atomic_bool is_draining;
     atomic_bool is_stopped;
     atomic_int shortage;
     int news_fd;
-    struct turn turn;
+    _Alignas(64) struct turn turn;
 };
 
 /* ---- accepting ---- */

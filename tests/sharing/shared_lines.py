@@ -42,7 +42,8 @@ VERBOSE = "-v" in sys.argv[1:]
 
 COMPILER = os.environ.get("CC", "gcc")
 FLAGS = ["-std=gnu17", "-O2", "-g", "-fno-pie", "-fno-omit-frame-pointer", "-D_GNU_SOURCE",
-         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', f"-I{SOURCE}", f"-I{SOURCE}/common", f"-I{SOURCE}/server"]
+         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', f"-I{SOURCE}",
+         f"-I{SOURCE}/common", f"-I{SOURCE}/server"]
 # Nothing may become a store behind the back of the sanitizer's pass: memcpy() and the like stay
 # calls, loops do not turn into them.
 TRACED = ["-fsanitize=thread", "-fno-builtin", "-fno-tree-loop-distribute-patterns"]
@@ -331,7 +332,8 @@ def describe(run, line, names):
 
 LOG_RUN = "all of these, with an access log"
 RING = {"log_ring_put", "log_ring_publish", "log_ring_lines", "log_ring_whole", "log_ring_take",
-        "log_ring_await", "has_room", "is_filling", "fill", "available", "taken", "byte_at"}
+        "log_ring_await", "has_room", "is_filling", "fill", "available", "taken", "byte_at",
+        "lost_lines"}
 ALLOWED = {
     LOG_RUN: RING,
     "new connections": {"admission_enter", "admission_leave"},
