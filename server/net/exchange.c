@@ -142,6 +142,23 @@ static struct slice keep(char **at, struct slice text)
     return copy;
 }
 
+/* Where nobody wants to know what was asked, the answer alone is counted. */
+static void meter(struct turn *turn, const struct batch_response *response, int64_t now_ns,
+                  uint64_t unsent_bytes)
+{
+    int64_t head_ns = turn->clock.head_ns;
+    uint64_t announced = response->announced_bytes;
+    meters_add(&turn->meters,
+               &(struct meter_entry){
+                   .host = response->stack == NULL ? NULL : response->stack->meter,
+                   .status = response->status,
+                   .codec = response->codec,
+                   .body_bytes = unsent_bytes < announced ? announced - unsent_bytes : 0,
+                   .is_whole = unsent_bytes == 0,
+                   .duration_ns = head_ns == 0 ? 0 : (uint64_t)(now_ns - head_ns),
+               });
+}
+
 /* What is needed to parse the request again; of what is no request, the line. */
 static struct slice head_at(struct turn *turn, struct slice input)
 {
@@ -150,17 +167,18 @@ static struct slice head_at(struct turn *turn, struct slice input)
 }
 
 static void begin_record(struct turn *turn, struct conn *conn, struct slice input,
-                         const struct exchange *exchange)
+                         const struct batch_response *response)
 {
+    const struct exchange exchange = exchange_of(response);
     struct slice head = wants_requests(turn) ? head_at(turn, input) : (struct slice){"", 0};
     struct exchange_record *record =
-        mem_zeroed(1, sizeof *record + head.count + exchange->host.count + exchange->prefix.count);
+        mem_zeroed(1, sizeof *record + head.count + exchange.host.count + exchange.prefix.count);
     char *at = record->bytes;
-    record->exchange = *exchange;
+    record->exchange = exchange;
     record->head_ns = turn->clock.head_ns;
     record->head_bytes = keep(&at, head).count;
-    record->exchange.host = keep(&at, exchange->host);
-    record->exchange.prefix = keep(&at, exchange->prefix);
+    record->exchange.host = keep(&at, exchange.host);
+    record->exchange.prefix = keep(&at, exchange.prefix);
     record->exchange.meter = NULL; /* the list's, and another one may be in use at the end */
     conn->record = record;
 }
@@ -179,19 +197,19 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
     size_t at = 0;
     for (size_t i = 0; is_begun(batch, i, done, is_failed); i++) {
         const struct batch_response *response = &batch->responses[i];
-        struct exchange exchange = exchange_of(response);
         struct slice rest = slice_after(input, at);
         bool is_last = !is_begun(batch, i + 1, done, is_failed);
+        uint64_t unsent = !is_last || !is_failed ? 0
+                          : done == 0            ? UINT64_MAX
+                                                 : conn_unsent_bytes(conn);
         if (is_last && !is_failed && conn_has_rest(conn)) {
-            begin_record(turn, conn, rest, &exchange);
-        } else {
-            uint64_t unsent = !is_last || !is_failed ? 0
-                              : done == 0            ? UINT64_MAX
-                                                     : conn_unsent_bytes(conn);
-            if (wants_requests(turn)) {
-                set_request(turn, conn, rest, &exchange);
-            }
+            begin_record(turn, conn, rest, response);
+        } else if (wants_requests(turn)) {
+            struct exchange exchange = exchange_of(response);
+            set_request(turn, conn, rest, &exchange);
             end(turn, &exchange, turn->clock.head_ns, now_ns, unsent);
+        } else {
+            meter(turn, response, now_ns, unsent);
         }
         at = response->input_bytes;
         turn->clock.head_ns = turn->clock.read_ns;

@@ -7,9 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -122,6 +124,42 @@ class TestNumbers(Metrics):
         self.assertNotIn("docs.example", self.scrape(server))
         server.command(f"load index {self.docs} host=docs.example")
         self.expect(server, 0, "cairn_http_requests_total", host="docs.example", status="2xx")
+
+    def test_scrapes_and_requests_while_hosts_come_and_go(self):
+        """What was asked of a host that stays is counted exactly, and never goes back."""
+        server = self.serve(self.index)
+        stop = threading.Event()
+        asked, seen = [0, 0], []
+
+        def ask(number):
+            with server.client() as client:
+                while not stop.is_set():
+                    host = "docs.example" if number == 1 else "client.example"
+                    client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+                    if client.read().status != 200:
+                        raise AssertionError("not 200")
+                    asked[number] += 1
+
+        def scrape():
+            while not stop.is_set():
+                seen.append(self.value(server, "cairn_http_requests_total", host="*",
+                                       status="2xx"))
+
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(ask, 0), pool.submit(ask, 1), pool.submit(scrape)]
+            try:
+                for number in range(20):
+                    done = server.load(f"{self.docs} host=docs.example,h{number}.example")
+                    server.command(f"unload {done['id']}")
+            finally:
+                stop.set()
+            for job in jobs:
+                job.result()
+        self.assertEqual(seen, sorted(seen))
+        # those of docs.example were answered by either host: it is gone now, with its counters
+        wait_until(lambda: asked[0] <= self.value(server, "cairn_http_requests_total", host="*",
+                                                  status="2xx") <= sum(asked), "all are counted")
+        self.expect(server, sum(asked), "cairn_http_request_duration_seconds_count")
 
     def test_a_download_that_is_broken_off(self):
         server = self.serve(self.pack_tree({"large": cairn.noise(8_000_000, 1)}))
