@@ -580,6 +580,7 @@ static void stop(struct server *server)
     handover_fini(&server->handover);
     free(server->program);
     publication_fini(&server->publication);
+    host_meters_fini(&server->loader.host_meters);
     undertaker_fini(&server->undertaker);
     if (server->signal_fd >= 0) {
         close(server->signal_fd);

@@ -197,6 +197,27 @@ class TestUsr2(Handover):
         wait_until(lambda: "/?new" in log.read_text(), "the new file is in use")
         self.assertEqual((log.read_text() + old.read_text()).count("\n"), 3)
 
+    def test_metrics_begin_anew(self):
+        """On the same address. What /proc tells is closed to a process that begins in a sandbox."""
+        server = self.serve(self.first, options=["--admin", "127.0.0.1:0"])
+        log = server.wait_log("cairn-serve: admin ")
+        address = ("127.0.0.1", int(re.search(r"admin http://127.0.0.1:(\d+)/", log)[1]))
+
+        def answered():
+            with cairn.Client(address) as client:
+                client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                text = client.read().body.decode()
+            self.assertIn("\nprocess_max_fds ", text)
+            return int(re.search(r'requests_total{host="\*",status="2xx"} (\d+)', text)[1])
+
+        for _ in range(3):
+            self.assertEqual(self.get(server).status, 200)
+        wait_until(lambda: answered() == 3, "three are counted")
+        self.hand_over(server)
+        wait_until(lambda: answered() == 0, "the successor has answered nothing yet")
+        self.assertEqual(self.get(server).status, 200)
+        wait_until(lambda: answered() == 1, "one is counted")
+
     def test_unix_sockets_keep_their_names(self):
         http = self.folder / "http.sock"
         server = self.serve(self.first, listen=["127.0.0.1:0", f"unix:{http}"])
