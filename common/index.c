@@ -3,6 +3,7 @@
 #include "common/fault_guard.h"
 #include "common/index_check.h"
 #include "common/mem.h"
+#include "common/read_at.h"
 #include "common/wire.h"
 
 #include <errno.h>
@@ -356,4 +357,27 @@ struct index_head_text index_head(const struct index *index, uint32_t row)
         index_text(index, head->text_at, (size_t)head->entity_bytes + head->policy_bytes);
     struct slice policy = slice_after(both, head->entity_bytes);
     return (struct index_head_text){{both.bytes, both.count - policy.count}, policy};
+}
+
+int index_peek(const char *path, struct index *out_head, struct error *error)
+{
+    uint8_t bytes[INDEX_HEADER_BYTES + INDEX_SECTIONS_MAX * INDEX_SECTION_ROW_BYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return error_set(error, -errno, "%s: %s", path, strerror(errno));
+    }
+    ssize_t count = read_at(fd, bytes, sizeof bytes, 0);
+    close(fd);
+    if (count < 0) {
+        return error_set(error, (int)count, "%s: %s", path, strerror((int)-count));
+    }
+    struct index head = {0};
+    struct header header;
+    struct error detail = {""};
+    int status = decode_header(bytes, (uint64_t)count, &head, &header, &detail);
+    if (status != 0) {
+        return error_set(error, status, "%s: %s", path, detail.text);
+    }
+    *out_head = head;
+    return 0;
 }

@@ -47,6 +47,10 @@ struct index {
 int index_open(const char *path, struct index **out_index, struct error *error) CAIRN_MUST_CHECK;
 void index_close(struct index *index); /* takes NULL */
 
+/* What the header of an index file says, which is checked by itself: release, time and counts. The
+ * rest of the file is not read, and nothing can be looked up. */
+int index_peek(const char *path, struct index *out_head, struct error *error) CAIRN_MUST_CHECK;
+
 /* Validates an index in memory that the caller keeps alive; *error names only the rule. */
 int index_init(const void *bytes, uint64_t count, struct index *out_index,
                struct error *error) CAIRN_MUST_CHECK;

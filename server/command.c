@@ -156,6 +156,14 @@ static void reply_result(struct reply *reply, const char *words, const struct lo
         result->was_on_top ? " unchanged=1" : "");
 }
 
+/* What could not be done, though the words were right. */
+static void refuse(const struct command_context *context, const char *words,
+                   const struct error *error, struct reply *reply)
+{
+    reply_format(reply, "error %s: %s\n", words, error->text);
+    refusals_add(context->refusals, time(NULL), 1, "%s: %s", words, error->text);
+}
+
 /* Carries out a load, as the span `words` if somebody wants to know, and says what came of it. */
 static int load(struct command_context *context, const struct load_request *asked,
                 const char *words, struct reply *reply)
@@ -169,7 +177,7 @@ static int load(struct command_context *context, const struct load_request *aske
     operation_text(&operation, "cairn.index.path", slice_of_string(request.path));
     int status = loader_load(context->loader, &request, &result, &error);
     if (status != 0) {
-        reply_format(reply, "error %s: %s\n", words, error.text);
+        refuse(context, words, &error, reply);
     } else {
         reply_result(reply, words, &result);
         operation_number(&operation, "cairn.release", result.release);
@@ -264,7 +272,7 @@ static void run_rollback(struct command_context *context, struct slice argument,
         reply_result(reply, "rollback", &result);
         operation_number(&operation, "cairn.release", result.release);
     } else {
-        reply_format(reply, "error rollback: %s\n", error.text);
+        refuse(context, "rollback", &error, reply);
     }
     telemetry_end(context->telemetry, &operation, is_done ? NULL : error.text);
 }
@@ -317,6 +325,37 @@ static void run_list(struct command_context *context, struct slice argument, str
     }
 }
 
+/* What could be loaded: the folders that may be read, and those of what is loaded. */
+static void run_indexes(struct command_context *context, struct slice argument, struct reply *reply)
+{
+    bool is_json;
+    if (!wants_json("indexes", argument, &is_json, reply)) {
+        return;
+    }
+    const struct loader *loader = context->loader;
+    const struct site_list *sites = loader_sites(loader);
+    struct error error = {""};
+    struct folders folders = {0};
+    struct index_files files = {0};
+    int status = 0;
+    for (size_t i = 0; loader->folders != NULL && i < loader->folders->count && status == 0; i++) {
+        status = folders_add(&folders, loader->folders->at[i].path, &error);
+    }
+    for (size_t i = 0; i < sites->count && status == 0; i++) {
+        status = folders_add_file(&folders, sites->sites[i]->index_path, &error);
+    }
+    if (status == 0) {
+        status = index_files_find(&files, &folders, &error);
+    }
+    if (status == 0) {
+        report_indexes(&files, is_json, reply);
+    } else {
+        reply_format(reply, "error indexes: %s\n", error.text);
+    }
+    index_files_fini(&files);
+    folders_fini(&folders);
+}
+
 static void run_status(struct command_context *context, struct slice argument, struct reply *reply)
 {
     bool is_json;
@@ -361,6 +400,7 @@ static const struct command commands[] = {
     {"promote", "ID|PATH [host=NAME,...] [at=/PREFIX]",
      "put a loaded release on top of where its archive answers", run_promote},
     {"list", "[--json]", "the releases in the list, newest first", run_list},
+    {"indexes", "[--json]", "the indexes that could be loaded, newest first", run_indexes},
     {"status", "[--json]", "counters of this process", run_status},
     {"reopen logs", NULL, "open the access log's path anew, after it was renamed", run_reopen_logs},
     {"quit", NULL, "end when open responses are out", run_quit},

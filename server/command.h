@@ -5,6 +5,7 @@
 
 #include "server/line_reader.h"
 #include "server/loader.h"
+#include "server/refusals.h"
 #include "server/telemetry.h"
 #include "server/workers.h"
 
@@ -14,6 +15,7 @@ struct command_context {
     struct workers *workers;       /* NULL before they are made */
     const struct sandbox *sandbox; /* NULL before it is entered */
     struct telemetry *telemetry;   /* NULL: nobody is told of what commands do */
+    struct refusals *refusals;     /* what was refused is noted there; NULL: nobody asks */
     int64_t started_s;             /* Unix time */
     bool wants_quit;               /* set by `quit` */
 };

@@ -26,7 +26,9 @@ struct config {
     bool has_admin;
     const char **admin_hosts; /* names that it answers for; owned */
     size_t admin_host_count;
-    bool has_meters; /* answers are counted, for somebody wants to know */
+    const char *admin_token_file; /* NULL: nothing can be changed there */
+    const char *admin_page; /* the index of the status page; NULL: the one that is installed */
+    bool has_meters;        /* answers are counted, for somebody wants to know */
     size_t worker_count;
     size_t disk_reader_count;
     bool is_deferring;            /* connections are taken when they have sent something */

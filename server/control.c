@@ -18,6 +18,7 @@ enum channel_kind {
     CHANNEL_FIFO,
     CHANNEL_LISTENER,
     CHANNEL_CLIENT,
+    CHANNEL_INSIDE, /* the other end is in this process: it never gives way, and stays here */
 };
 
 struct channel {
@@ -66,6 +67,11 @@ static struct channel *add_channel(struct control *control, enum channel_kind ki
     return channel;
 }
 
+static bool is_connection(const struct channel *channel)
+{
+    return channel->kind == CHANNEL_CLIENT || channel->kind == CHANNEL_INSIDE;
+}
+
 static void free_channel(struct channel *channel)
 {
     if (channel->kind == CHANNEL_LISTENER && channel->in_fd >= 0) {
@@ -97,10 +103,9 @@ static void write_unsent(struct channel *channel)
 {
     struct reply *unsent = &channel->unsent;
     size_t piece = unsent->count < PIPE_BUF ? unsent->count : PIPE_BUF;
-    ssize_t sent =
-        channel->kind == CHANNEL_CLIENT
-            ? send(channel->out_fd, unsent->text, unsent->count, MSG_NOSIGNAL | MSG_DONTWAIT)
-            : write(channel->out_fd, unsent->text, piece);
+    ssize_t sent = is_connection(channel) ? send(channel->out_fd, unsent->text, unsent->count,
+                                                 MSG_NOSIGNAL | MSG_DONTWAIT)
+                                          : write(channel->out_fd, unsent->text, piece);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -215,7 +220,7 @@ static void on_end(struct control *control, struct channel *channel)
     end_input(control, channel);
     if (channel->kind == CHANNEL_FIFO) {
         reopen_fifo(control, channel);
-    } else if (channel->kind == CHANNEL_CLIENT) {
+    } else if (is_connection(channel)) {
         channel->is_closing = true; /* it still gets its replies */
     } else {
         channel->in_fd = -1; /* standard input: the server goes on */
@@ -354,7 +359,7 @@ static void drop_closed(struct control *control)
     size_t kept = 0;
     for (size_t i = 0; i < control->count; i++) {
         struct channel *channel = control->channels[i];
-        if (channel->kind == CHANNEL_CLIENT && channel->is_closing && channel->unsent.count == 0) {
+        if (is_connection(channel) && channel->is_closing && channel->unsent.count == 0) {
             free_channel(channel);
         } else {
             control->channels[kept++] = channel;
@@ -374,7 +379,7 @@ void control_turn(struct control *control, int64_t now_ms, const struct pollfd *
             on_readable(control, channel);
         }
         if (channel->unsent.count > 0) {
-            bool is_ready = fds[2 * i + 1].revents != 0 || channel->kind == CHANNEL_CLIENT;
+            bool is_ready = fds[2 * i + 1].revents != 0 || is_connection(channel);
             if (is_ready) {
                 write_unsent(channel);
             }
@@ -481,6 +486,11 @@ int control_new(struct command_context *context, const char *const *paths, size_
     return 0;
 }
 
+void control_attach(struct control *control, int fd)
+{
+    add_channel(control, CHANNEL_INSIDE, fd, fd);
+}
+
 int control_give(const struct control *control, uid_t uid, gid_t gid, struct error *error)
 {
     for (size_t i = 0; i < control->count; i++) {
@@ -530,7 +540,7 @@ void control_release(struct control *control)
 {
     for (size_t i = 0; i < control->count; i++) {
         struct channel *channel = control->channels[i];
-        if (channel->kind == CHANNEL_CLIENT) {
+        if (is_connection(channel)) {
             if (has_part(channel) && !channel->is_closing) {
                 reply_format(&channel->unsent,
                              "error not carried out: another process has taken over; ask again\n");

@@ -26,6 +26,10 @@ int control_new(struct command_context *context, const char *const *paths, size_
                 const struct control_handed *handed, struct control **out_control,
                 struct error *error) CAIRN_MUST_CHECK;
 
+/* Takes commands from a connection of this very process, too, which another thread holds the other
+ * end of; takes the socket over. */
+void control_attach(struct control *control, int fd);
+
 /* Gives the sockets to a user and group. */
 int control_give(const struct control *control, uid_t uid, gid_t gid,
                  struct error *error) CAIRN_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* cairn-serve: loads the first releases, starts the workers, and then is the control thread: it
  * waits for commands, signals, workers that end and sites that nobody uses any more. */
 #include "admin/admin.h"
+#include "admin/page.h"
 #include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +37,9 @@ struct server {
     struct listeners admin_listeners;
     struct admin *admin; /* NULL: nobody asked for one */
     struct process_files process_files;
+    struct refusals refusals;
+    char *admin_page; /* an index; NULL: there is none */
+    char sandbox_words[SANDBOX_TEXT_BYTES];
     struct sandbox sandbox;
     struct shortage shortage;
     struct telemetry *telemetry; /* NULL: nobody asked for it */
@@ -192,7 +197,13 @@ static int open_admin(struct server *server, struct error *error)
     if (server->admin_listeners.count == 0) {
         return 0;
     }
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        return error_set(error, -errno, "socketpair: %s", strerror(errno));
+    }
+    control_attach(server->control, ends[0]);
     process_files_open(&server->process_files);
+    server->admin_page = admin_page_find(server->config.admin_page, server->program);
     const struct admin_settings settings = {
         .metrics = {.publication = &server->publication,
                     .workers = server->workers,
@@ -200,6 +211,11 @@ static int open_admin(struct server *server, struct error *error)
                     .process = &server->process_files,
                     .started_s = server->context.started_s},
         .hosts = {server->config.admin_hosts, server->config.admin_host_count},
+        .refusals = &server->refusals,
+        .token_file = server->config.admin_token_file,
+        .page = server->admin_page,
+        .sandbox = server->sandbox_words,
+        .command_fd = ends[1],
     };
     return admin_new(&settings, &server->admin_listeners, &server->admin, error);
 }
@@ -449,6 +465,7 @@ static int enter_sandbox(struct server *server, struct error *error)
         .listeners = &server->listeners,
         .admin = &server->admin_listeners,
         .telemetry = telemetry_settings_of(server->telemetry),
+        .admin_page = server->admin_page,
         .account = has_account ? &account : NULL,
         .program = server->program,
     };
@@ -541,6 +558,7 @@ static int start(struct server *server, struct error *error)
     if (status == 0) {
         status = enter_sandbox(server, error);
         server->context.sandbox = &server->sandbox;
+        sandbox_text(&server->sandbox, server->sandbox_words);
         server->loader.folders = sandbox_folders(&server->sandbox);
     }
     if (status == 0) {
@@ -579,6 +597,8 @@ static void stop(struct server *server)
     listeners_close(&server->admin_listeners);
     handover_fini(&server->handover);
     free(server->program);
+    free(server->admin_page);
+    refusals_fini(&server->refusals);
     publication_fini(&server->publication);
     host_meters_fini(&server->loader.host_meters);
     undertaker_fini(&server->undertaker);
@@ -612,13 +632,15 @@ int main(int argc, char **argv)
         return failed(&error);
     }
     publication_init(&server.publication);
+    refusals_init(&server.refusals);
     server.loader =
         (struct loader){.publication = &server.publication,
                         .undertaker = &server.undertaker,
                         .is_preloading = server.config.is_preloading,
                         .trust = server.config.trusted_count > 0 ? &server.trust : NULL,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
-    server.context = (struct command_context){.loader = &server.loader, .started_s = time(NULL)};
+    server.context = (struct command_context){
+        .loader = &server.loader, .refusals = &server.refusals, .started_s = time(NULL)};
     if (server.config.is_check) {
         server.loader.is_preloading = false;
         bool would_start = check_start(&server.config, &server.loader, &server.trust,

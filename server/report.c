@@ -1,7 +1,5 @@
 #include "server/report.h"
 
-#include "common/json_writer.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
@@ -53,16 +51,16 @@ static void end_row(struct json_row *row, struct reply *reply)
     free(row->text);
 }
 
-static void put_string(struct json_row *row, const char *key, const char *text)
+static void put_string(struct json_writer *json, const char *key, const char *text)
 {
-    json_key(&row->json, key);
-    json_string(&row->json, slice_of_string(text));
+    json_key(json, key);
+    json_string(json, slice_of_string(text));
 }
 
-static void put_number(struct json_row *row, const char *key, uint64_t number)
+static void put_number(struct json_writer *json, const char *key, uint64_t number)
 {
-    json_key(&row->json, key);
-    json_u64(&row->json, number);
+    json_key(json, key);
+    json_u64(json, number);
 }
 
 static const char *kind_of(const struct site *site)
@@ -70,34 +68,39 @@ static const char *kind_of(const struct site *site)
     return (site->index->flags & INDEX_OVERLAY) != 0 ? "overlay" : "snapshot";
 }
 
-static void list_json(const struct site_list *sites, size_t i, struct reply *reply)
+void report_write_site(struct json_writer *json, const struct site_list *sites, size_t i)
 {
     const struct site *site = sites->sites[i];
-    struct json_row row;
     char loaded[21];
     char *hosts = mount_hosts_text(&site->mount);
     struct slice rest = slice_of_string(hosts);
     format_time(site->loaded_s, loaded);
-    begin_row(&row);
-    put_number(&row, "id", site->id);
-    put_number(&row, "release", site->index->release);
-    put_string(&row, "kind", kind_of(site));
-    put_string(&row, "state", state_of(sites, i));
-    put_number(&row, "paths", site->index->entry_count);
-    json_key(&row.json, "hosts");
-    json_begin_array(&row.json, false);
+    put_number(json, "id", site->id);
+    put_number(json, "release", site->index->release);
+    put_string(json, "kind", kind_of(site));
+    put_string(json, "state", state_of(sites, i));
+    put_number(json, "paths", site->index->entry_count);
+    json_key(json, "hosts");
+    json_begin_array(json, false);
     while (rest.count > 0) {
-        json_string(&row.json, slice_take(&rest, ','));
+        json_string(json, slice_take(&rest, ','));
     }
-    json_end_array(&row.json);
-    json_key(&row.json, "at");
-    json_string(&row.json,
+    json_end_array(json);
+    json_key(json, "at");
+    json_string(json,
                 site->mount.prefix[0] == '\0' ? SLICE("/") : slice_of_string(site->mount.prefix));
-    put_string(&row, "loaded", loaded);
-    put_string(&row, "index", site->index_path);
-    put_string(&row, "archive", site->archive->path);
-    end_row(&row, reply);
+    put_string(json, "loaded", loaded);
+    put_string(json, "index", site->index_path);
+    put_string(json, "archive", site->archive->path);
     free(hosts);
+}
+
+static void list_json(const struct site_list *sites, size_t i, struct reply *reply)
+{
+    struct json_row row;
+    begin_row(&row);
+    report_write_site(&row.json, sites, i);
+    end_row(&row, reply);
 }
 
 static void list_text(const struct site_list *sites, size_t i, struct reply *reply)
@@ -120,6 +123,28 @@ void report_list(const struct site_list *sites, bool is_json, struct reply *repl
         (is_json ? list_json : list_text)(sites, i, reply);
     }
     reply_format(reply, "ok list sites=%zu\n", sites->count);
+}
+
+void report_indexes(const struct index_files *files, bool is_json, struct reply *reply)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        const struct index_file *file = &files->at[i];
+        char created[21];
+        format_time(file->created_s, created);
+        if (!is_json) {
+            reply_format(reply, "index release=%" PRIu64 " paths=%" PRIu32 " created=%s path=%s\n",
+                         file->release, file->paths, created, file->path);
+            continue;
+        }
+        struct json_row row;
+        begin_row(&row);
+        put_number(&row.json, "release", file->release);
+        put_number(&row.json, "paths", file->paths);
+        put_string(&row.json, "created", created);
+        put_string(&row.json, "path", file->path);
+        end_row(&row, reply);
+    }
+    reply_format(reply, "ok indexes count=%zu\n", files->count);
 }
 
 void report_status(const struct command_context *context, bool is_json, struct reply *reply)
@@ -156,10 +181,10 @@ void report_status(const struct command_context *context, bool is_json, struct r
     if (is_json) {
         struct json_row row;
         begin_row(&row);
-        put_string(&row, "version", CAIRN_VERSION);
-        put_string(&row, "sandbox", sandbox);
+        put_string(&row.json, "version", CAIRN_VERSION);
+        put_string(&row.json, "sandbox", sandbox);
         for (size_t i = 0; i < ARRAY_COUNT(facts); i++) {
-            put_number(&row, facts[i].key, facts[i].number);
+            put_number(&row.json, facts[i].key, facts[i].number);
         }
         end_row(&row, reply);
     }

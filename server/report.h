@@ -3,9 +3,15 @@
 #ifndef CAIRN_SERVER_REPORT_H
 #define CAIRN_SERVER_REPORT_H
 
+#include "common/json_writer.h"
 #include "server/command.h"
+#include "server/index_files.h"
+
+/* What the row of a site says, as members of a JSON object that was begun. */
+void report_write_site(struct json_writer *json, const struct site_list *sites, size_t i);
 
 void report_list(const struct site_list *sites, bool is_json, struct reply *reply);
+void report_indexes(const struct index_files *files, bool is_json, struct reply *reply);
 void report_status(const struct command_context *context, bool is_json, struct reply *reply);
 
 #endif

@@ -109,6 +109,18 @@ static int allow_settings(const struct landlock *landlock, const struct config *
     return status;
 }
 
+/* The same goes for what the admin address reads. */
+static int allow_admin(const struct landlock *landlock, const struct sandbox_needs *needs,
+                       struct error *error)
+{
+    const char *const paths[] = {needs->admin_page, needs->config->admin_token_file};
+    int status = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(paths) && status == 0; i++) {
+        status = paths[i] == NULL ? 0 : allow_folder_of(landlock, paths[i], LANDLOCK_READ, error);
+    }
+    return status;
+}
+
 static int allow_sockets_of(const struct landlock *landlock, const struct listeners *listeners,
                             struct error *error)
 {
@@ -227,6 +239,9 @@ static int allow_files(const struct sandbox *sandbox, const struct landlock *lan
     }
     if (status == 0) {
         status = allow_log(landlock, needs->config, error);
+    }
+    if (status == 0) {
+        status = allow_admin(landlock, needs, error);
     }
     if (status == 0) { /* in the place of a standard stream that is closed */
         status = landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error);

@@ -26,6 +26,7 @@ struct sandbox_needs {
     const struct telemetry_settings *telemetry; /* that is sent; NULL: none is */
     const struct account *account;              /* to become; NULL: nobody else */
     const char *program;                        /* the file that a successor is started from */
+    const char *admin_page;                     /* an index; NULL: there is none */
 };
 
 /* Enters it, as far as the kernel can; what it cannot is said in a line on standard error, or with

@@ -133,6 +133,7 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(setsockopt), MAIN | TELEMETRY},
     {SCMP_SYS(getsockname), MAIN | TELEMETRY},
     {SCMP_SYS(getpeername), MAIN | TELEMETRY},
+    {SCMP_SYS(socketpair), MAIN},
     /* a successor: to start it, and what it needs to start; clone and prctl are below */
     {SCMP_SYS(fork), MAIN},
     {SCMP_SYS(execve), MAIN},

@@ -8,6 +8,7 @@
 #include "admin/hosts.h"
 #include "server/listeners.h"
 #include "server/metrics_snapshot.h"
+#include "server/refusals.h"
 
 #include <linux/filter.h>
 
@@ -15,7 +16,12 @@ struct admin;
 
 struct admin_settings {
     struct metrics_sources metrics;
-    struct admin_hosts hosts; /* the caller's */
+    struct admin_hosts hosts; /* the caller's, as all that follows */
+    struct refusals *refusals;
+    const char *token_file; /* NULL: no changes */
+    const char *page;       /* the index of the status page; NULL: there is none */
+    const char *sandbox;    /* what is in force, in a word */
+    int command_fd;         /* control commands are carried out at its other end; taken over */
 };
 
 /* Makes it ready on the sockets, of which it makes duplicates; nothing is accepted yet. */

@@ -1,5 +1,7 @@
 #include "admin/answer.h"
 
+#include "admin/api.h"
+#include "common/json_writer.h"
 #include "common/mem.h"
 #include "server/metrics.h"
 
@@ -10,21 +12,13 @@
 
 void admin_answer_text(struct admin_answer *out_answer, unsigned status, const char *format, ...)
 {
-    char line[512];
+    char line[ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     char *body = mem_format("%s\n", line);
     *out_answer = (struct admin_answer){.status = status, .body = body, .body_bytes = strlen(body)};
-}
-
-/* Ends a body that was written into memory, of which there was enough. */
-static void finish_body(FILE *stream)
-{
-    if (fclose(stream) != 0) {
-        abort();
-    }
 }
 
 /* The process works: whoever reads this has heard it from the process itself. */
@@ -85,11 +79,11 @@ static void answer_metrics(const struct admin_context *context, const struct adm
     struct slice accept = {"", 0};
     (void)request_field(request->request, FIELD_ACCEPT, &accept);
     enum metrics_format format = metrics_select(accept);
-    FILE *stream = open_memstream(&answer->body, &answer->body_bytes);
+    FILE *stream = admin_body_open(answer);
     struct metrics_snapshot *snapshot = metrics_take(&context->metrics);
     metrics_write(snapshot, format, stream);
     metrics_free(snapshot);
-    finish_body(stream);
+    admin_body_close(stream);
     answer->status = 200;
     answer->type = metrics_media_type(format);
 }
@@ -106,6 +100,11 @@ static const struct admin_route routes[] = {
     {"/healthz", "GET, HEAD", true, answer_health},
     {"/readyz", "GET, HEAD", true, answer_readiness},
     {"/metrics", "GET, HEAD", false, answer_metrics},
+    {"/api/state", "GET, HEAD", false, api_state},
+    {"/api/indexes", "GET, HEAD", false, api_indexes},
+    {"/api/load", "POST", false, api_load},
+    {"/api/rollback", "POST", false, api_rollback},
+    {"/api/promote", "POST", false, api_promote},
 };
 
 /* Is the method one of the list? */
@@ -133,23 +132,25 @@ static const struct admin_route *find_route(struct slice path)
 void admin_answer(const struct admin_context *context, const struct admin_request *request,
                   struct admin_answer *out_answer)
 {
+    *out_answer = (struct admin_answer){0};
     if (request->request->method == METHOD_UNKNOWN) { /* and its target was not looked at */
         admin_answer_text(out_answer, 501, "this method is not one of HTTP's");
         return;
     }
-    *out_answer = (struct admin_answer){0};
     const struct admin_route *route = find_route(request->request->path);
     bool is_open = route != NULL && route->is_open;
     if (!is_open && !admin_hosts_allow(&context->hosts, request->request->host)) {
         admin_answer_text(out_answer, 421,
                           "this name is not one of the admin address: ask by its number, as "
                           "localhost, or start the server with --admin-host NAME");
-    } else if (route == NULL) {
-        admin_answer_text(out_answer, 404, "there is nothing at this path");
-    } else if (!is_allowed(route->allow, request->method)) {
+    } else if (route != NULL && !is_allowed(route->allow, request->method)) {
         admin_answer_text(out_answer, 405, "this path takes %s", route->allow);
         out_answer->allow = route->allow;
-    } else {
+    } else if (route != NULL) {
         route->answer(context, request, out_answer);
+    } else if (context->page->is_there) {
+        out_answer->is_page = true;
+    } else {
+        admin_answer_text(out_answer, 404, "there is nothing at this path");
     }
 }

@@ -1,5 +1,6 @@
 #include "admin/connection.h"
 
+#include "common/fault_guard.h"
 #include "common/mem.h"
 #include "http/h1_body.h"
 
@@ -37,34 +38,118 @@ void admin_connection_free(struct admin_connection *connection)
 
 /* ---- writing ---- */
 
+static const char *fields_of(unsigned status)
+{
+    return status == 401                    ? "WWW-Authenticate: Bearer\r\n"
+           : status == 429 || status == 503 ? "Retry-After: 1\r\n"
+                                            : "";
+}
+
+/* Behind the head, which turn->head has. */
+static void begin_writing(struct admin_connection *connection, const struct admin_turn *turn,
+                          size_t head_bytes, size_t body_bytes)
+{
+    connection->output_count = head_bytes + body_bytes;
+    connection->output = mem_resize(NULL, connection->output_count, 1);
+    connection->output_sent = 0;
+    memcpy(connection->output, turn->head, head_bytes);
+    set_phase(connection, ADMIN_WRITING, turn->now_ms, ADMIN_WRITE_MS);
+}
+
 /* The head as h1_write.h writes it: what is told of a body goes in as a run of field lines. */
 static void write_answer(struct admin_connection *connection, struct admin_turn *turn,
-                         const struct admin_answer *answer, bool has_body)
+                         const struct admin_answer *answer)
 {
     char lines[512];
-    int count = snprintf(
-        lines, sizeof lines,
-        "Content-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-        "%s%s%s%s",
-        answer->type == NULL ? "text/plain; charset=utf-8" : answer->type, answer->body_bytes,
-        answer->allow == NULL ? "" : "Allow: ", answer->allow == NULL ? "" : answer->allow,
-        answer->allow == NULL ? "" : "\r\n", answer->status == 503 ? "Retry-After: 1\r\n" : "");
+    bool has_allow = answer->allow != NULL;
+    int count =
+        snprintf(lines, sizeof lines,
+                 "Content-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+                 "%s%s%s%s",
+                 answer->type == NULL ? "text/plain; charset=utf-8" : answer->type,
+                 answer->body_bytes, has_allow ? "Allow: " : "", has_allow ? answer->allow : "",
+                 has_allow ? "\r\n" : "", fields_of(answer->status));
     const struct response response = {
         .status = answer->status,
         .keep_alive = !connection->is_last,
-        .tell_keep_alive = turn->request.version_minor == 0,
+        .tell_keep_alive = connection->tells_keeping,
         .fields = {{lines, (size_t)count}},
     };
     size_t head = h1_write_head(&response, &turn->common, turn->head, sizeof turn->head);
-    size_t body = has_body ? answer->body_bytes : 0;
-    connection->output = mem_zeroed(head + body, 1);
-    memcpy(connection->output, turn->head, head);
+    size_t body = connection->is_head ? 0 : answer->body_bytes;
+    begin_writing(connection, turn, head, body);
     if (body > 0) {
         memcpy(connection->output + head, answer->body, body);
     }
-    connection->output_count = head + body;
-    connection->output_sent = 0;
-    set_phase(connection, ADMIN_WRITING, turn->now_ms, ADMIN_WRITE_MS);
+}
+
+/* What reads the mapping of the page's files, in two steps: between them there is memory to take.
+ */
+struct page_reading {
+    struct admin_turn *turn;
+    bool is_last;
+    char *out_body; /* NULL: the head first */
+    const uint8_t *body;
+    size_t head_bytes, body_bytes;
+};
+
+static void read_page(void *argument)
+{
+    struct page_reading *reading = argument;
+    struct admin_turn *turn = reading->turn;
+    struct response response;
+    if (reading->out_body != NULL) {
+        memcpy(reading->out_body, reading->body, reading->body_bytes);
+        return;
+    }
+    admin_page_respond(turn->context.page, &turn->request, &turn->limits, &turn->scratch,
+                       &response);
+    response.keep_alive = !reading->is_last;
+    bool has_body = response.has_body && response.site != NULL;
+    reading->head_bytes = h1_write_head(&response, &turn->common, turn->head, sizeof turn->head);
+    reading->body = response.body;
+    reading->body_bytes = has_body ? (size_t)response.body_bytes : 0;
+}
+
+/* Somebody who cuts the files has no page; the rest goes on. */
+static void write_page(struct admin_connection *connection, struct admin_turn *turn)
+{
+    struct page_reading reading = {.turn = turn, .is_last = connection->is_last};
+    const void *address;
+    struct admin_answer answer;
+    turn->request.known &= ~(UINT32_C(1) << FIELD_RANGE); /* nobody needs parts of it */
+    if (fault_guard_run(read_page, &reading, &address)) {
+        begin_writing(connection, turn, reading.head_bytes, reading.body_bytes);
+        reading.out_body = connection->output + reading.head_bytes;
+        if (reading.body_bytes == 0 || fault_guard_run(read_page, &reading, &address)) {
+            return;
+        }
+        free(connection->output);
+    }
+    turn->context.page->is_there = false;
+    admin_answer_text(&answer, 503, "the files of this page were cut");
+    write_answer(connection, turn, &answer);
+    free(answer.body);
+}
+
+/* What is to be written, or waited for. */
+static void begin_answer(struct admin_connection *connection, struct admin_turn *turn,
+                         struct admin_answer *answer)
+{
+    struct admin_answer busy = {0};
+    if (answer->is_page) {
+        write_page(connection, turn);
+    } else if (answer->command == NULL) {
+        write_answer(connection, turn, answer);
+    } else if (admin_commands_submit(turn->commands, answer->command, connection)) {
+        set_phase(connection, ADMIN_WAITING, turn->now_ms, LIMIT_MS_MAX);
+    } else {
+        admin_answer_error(&busy, 503, "other commands are being carried out; try again");
+        write_answer(connection, turn, &busy);
+    }
+    free(busy.body);
+    free(answer->command);
+    free(answer->body);
 }
 
 /* A reader that is not done yet would lose the end of its answer to a reset. */
@@ -106,9 +191,9 @@ static void refuse(struct admin_connection *connection, struct admin_turn *turn,
 {
     struct admin_answer answer;
     connection->is_last = true;
-    turn->request.version_minor = 1;
+    connection->is_head = false;
     admin_answer_text(&answer, status, "%s", why);
-    write_answer(connection, turn, &answer, true);
+    write_answer(connection, turn, &answer);
     free(answer.body);
 }
 
@@ -170,9 +255,10 @@ static bool take_request(struct admin_connection *connection, struct admin_turn 
     };
     struct admin_answer answer;
     connection->is_last = turn->is_last || !request->keep_alive;
+    connection->is_head = request->method == METHOD_HEAD;
+    connection->tells_keeping = request->version_minor == 0;
     admin_answer(&turn->context, &asked, &answer);
-    write_answer(connection, turn, &answer, request->method != METHOD_HEAD);
-    free(answer.body);
+    begin_answer(connection, turn, &answer);
     connection->has_continued = false;
     connection->input_count -= bytes;
     memmove(connection->input, connection->input + bytes, connection->input_count);
@@ -183,7 +269,9 @@ static void answer_input(struct admin_connection *connection, struct admin_turn 
 {
     while (connection->phase == ADMIN_READING && connection->input_count > 0 &&
            take_request(connection, turn)) {
-        send_output(connection, turn);
+        if (connection->phase == ADMIN_WRITING) {
+            send_output(connection, turn);
+        }
     }
 }
 
@@ -215,7 +303,9 @@ static void discard(struct admin_connection *connection)
 
 short admin_connection_events(const struct admin_connection *connection)
 {
-    return connection->phase == ADMIN_WRITING ? POLLOUT : POLLIN;
+    return connection->phase == ADMIN_WRITING   ? POLLOUT
+           : connection->phase == ADMIN_WAITING ? 0 /* its end is told all the same */
+                                                : POLLIN;
 }
 
 /* Who has begun a request and does not end it is told so. */
@@ -237,6 +327,9 @@ void admin_connection_run(struct admin_connection *connection, struct admin_turn
         case ADMIN_READING:
             receive(connection, turn);
             break;
+        case ADMIN_WAITING:
+            connection->phase = ADMIN_ENDED;
+            break;
         case ADMIN_WRITING:
             send_output(connection, turn);
             answer_input(connection, turn);
@@ -257,7 +350,17 @@ void admin_connection_run(struct admin_connection *connection, struct admin_turn
     }
 }
 
+void admin_connection_reply(struct admin_connection *connection, struct admin_turn *turn,
+                            struct slice reply)
+{
+    struct admin_answer answer;
+    admin_answer_reply(reply, &answer);
+    begin_answer(connection, turn, &answer);
+    send_output(connection, turn);
+    answer_input(connection, turn);
+}
+
 int64_t admin_connection_rank(const struct admin_connection *connection)
 {
-    return connection->since_ms;
+    return connection->phase == ADMIN_WAITING ? INT64_MAX : connection->since_ms;
 }

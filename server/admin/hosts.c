@@ -31,3 +31,15 @@ bool admin_hosts_allow(const struct admin_hosts *hosts, struct slice host)
     }
     return false;
 }
+
+bool admin_origin_is_own(struct slice origin, struct slice host)
+{
+    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    for (size_t i = 0; i < ARRAY_COUNT(schemes); i++) {
+        if (slice_starts_with(origin, schemes[i])) {
+            return host.count > 0 &&
+                   slice_equal_ignoring_case(slice_after(origin, schemes[i].count), host);
+        }
+    }
+    return false;
+}

@@ -16,4 +16,8 @@ struct admin_hosts {
  * localhost are nobody's to redirect; no name at all comes from no browser. */
 bool admin_hosts_allow(const struct admin_hosts *hosts, struct slice host);
 
+/* Is an Origin field (RFC 6454 §7) that of a page that was asked for at `host`, itself a Host
+ * field? Of the scheme nothing is known here: something in front may speak TLS. */
+bool admin_origin_is_own(struct slice origin, struct slice host);
+
 #endif

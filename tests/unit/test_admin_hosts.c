@@ -37,6 +37,31 @@ Test(admin_hosts, other_names_do)
     }
 }
 
+Test(admin_hosts, origins_of_pages_of_this_address)
+{
+    static const struct {
+        const char *origin, *host;
+        bool is_own;
+    } rows[] = {
+        {"http://127.0.0.1:9090", "127.0.0.1:9090", true},
+        {"https://admin.example", "Admin.example", true},
+        {"http://127.0.0.1:9090", "127.0.0.1", false},
+        {"http://127.0.0.1", "127.0.0.1:9090", false},
+        {"http://other.example", "127.0.0.1:9090", false},
+        {"http://127.0.0.1:9090.other.example", "127.0.0.1:9090", false},
+        {"null", "127.0.0.1:9090", false},
+        {"null", "null", false},
+        {"file://x", "x", false},
+        {"", "", false},
+        {"http://", "", false},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        cr_expect_eq(
+            admin_origin_is_own(slice_of_string(rows[i].origin), slice_of_string(rows[i].host)),
+            rows[i].is_own, "%s at %s", rows[i].origin, rows[i].host);
+    }
+}
+
 Test(admin_hosts, given_names_compare_without_case_port_and_last_dot)
 {
     static const char *const names[] = {"Admin.Example.com", "web1"};

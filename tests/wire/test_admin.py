@@ -1,7 +1,11 @@
 """The admin address (docs/admin.md): what it answers, to whom, and that neither slow clients nor
 many of them keep others out."""
+import contextlib
+import ctypes
+import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -14,6 +18,7 @@ import cairn
 from cairn import Client, Server, wait_until
 
 CONNECTIONS_MAX = 32  # server/http/limits.h
+COMMANDS_MAX = 8  # server/admin/commands.h
 
 
 def ask(target, method="GET", host="localhost", fields="", body="", version="1.1"):
@@ -22,6 +27,21 @@ def ask(target, method="GET", host="localhost", fields="", body="", version="1.1
         fields += f"Content-Length: {len(body.encode())}\r\n"
     named = f"Host: {host}\r\n" if host is not None else ""
     return f"{method} {target} HTTP/{version}\r\n{named}{fields}\r\n{body}".encode()
+
+
+@contextlib.contextmanager
+def stopped_thread(test, thread_id):
+    """Keeps one thread of another process from running (ptrace(2)), and no other."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    attach, detach, wait_all = 16, 17, 0x40000000
+    if library.ptrace(attach, thread_id, None, None) != 0:
+        test.skipTest("ptrace: " + os.strerror(ctypes.get_errno()))
+    os.waitpid(thread_id, wait_all)
+    try:
+        yield
+    finally:
+        library.ptrace(detach, thread_id, None, None)
 
 
 class Admin(cairn.TemporaryFolder):
@@ -72,7 +92,7 @@ class TestAnswers(Admin):
         self.assertEqual(len(server.urls), 1)
         self.assertNotIn(str(server.admin[1]), server.ready)
         self.assertEqual(server.get("/").body, b"first\n")
-        self.assertEqual(self.ask(server, "/index.html").status, 404)
+        self.assertNotEqual(self.ask(server, "/index.html").body, b"first\n")
 
     def test_health(self):
         server = self.serve()  # nothing is loaded: the process works all the same
@@ -151,7 +171,7 @@ class TestAnswers(Admin):
                 self.assertEqual((answer.status, answer["Allow"]), (405, "GET, HEAD"), method)
             client.send(ask("/healthz", method="FROBNICATE"))
             self.assertEqual(client.read().status, 501)
-            client.send(ask("/nothing", method="POST", body="x"))
+            client.send(ask("/nothing"))
             self.assertEqual(client.read().status, 404)
             client.send(ask("/healthz"))  # the same connection all the time
             self.assertEqual(client.read().status, 200)
@@ -314,6 +334,214 @@ class TestAddresses(Admin):
         for words in (["--admin", "here"], ["--admin-host", ""], ["--admin-host", "a:80"]):
             done = cairn.run("cairn-serve", *words, self.index, expect=2)
             self.assertIn("cairn-serve: ", done.err)
+
+
+TOKEN = "correct-horse-battery-staple"
+JSON = "Content-Type: application/json\r\n"
+BEARER = f"Authorization: Bearer {TOKEN}\r\n"
+
+
+class Changes(Admin):
+    def setUp(self):
+        super().setUp()
+        self.token = self.folder / "token"
+        self.token.write_text(TOKEN + "\n")
+        self.token.chmod(0o600)
+
+    def serve(self, *words, options=(), **keywords):
+        return super().serve(*words, options=["--admin-token-file", self.token, *options],
+                             **keywords)
+
+    def post(self, server, path, document, fields=JSON + BEARER, **keywords):
+        answer = self.ask(server, path, method="POST", fields=fields, body=json.dumps(document),
+                          **keywords)
+        return answer.status, json.loads(answer.body)
+
+    def state(self, server, query=""):
+        return json.loads(self.ask(server, f"/api/state{query}").body)
+
+
+class TestApi(Changes):
+    def test_state(self):
+        server = self.serve(self.index)
+        state = self.state(server)
+        [site] = state["sites"]
+        self.assertEqual((site["hosts"], site["at"], site["can_roll_back"]), (["*"], "/", False))
+        [release] = site["releases"]
+        self.assertEqual((release["release"], release["index"], release["is_on_top"]),
+                         (1, str(self.index), True))
+        self.assertEqual((state["pid"], state["takes_changes"]), (server.pid, True))
+        self.assertEqual(self.ask(server, "/api/state")["Content-Type"], "application/json")
+
+    def test_one_site_with_two_names_is_told_once(self):
+        server = self.serve(self.index, "host=a.example,b.example", "at=/d")
+        server.load(f"{self.index} host=c.example")
+        sites = self.state(server)["sites"]
+        self.assertEqual(sorted((site["hosts"], site["at"]) for site in sites),
+                         [(["a.example", "b.example"], "/d"), (["c.example"], "/")])
+
+    def test_samples(self):
+        server = self.serve(self.index)
+        wait_until(lambda: server.get("/").status == 200 and
+                   any(sample[2] > 0 for sample in self.state(server)["samples"]),
+                   "an answer is in a sample")
+        state = wait_until(lambda: (state := self.state(server))["sample_count"] >= 2 and state,
+                           "two samples")
+        count = state["sample_count"]
+        self.assertEqual(len(state["samples"]), count)
+        later = self.state(server, f"?after={count - 1}")
+        self.assertEqual(len(later["samples"]), later["sample_count"] - count + 1)
+        self.assertEqual(later["samples"][0], state["samples"][-1])
+        self.assertEqual(len(self.state(server, "?after=99999999")["samples"]),
+                         self.state(server)["sample_count"])  # of a process before this one
+
+    def test_indexes(self):
+        server = self.serve(self.index)
+        second = self.next_release("second\n")
+        (self.folder / "junk.idx").write_text("no index")
+        rows = json.loads(self.ask(server, "/api/indexes").body)["rows"]
+        self.assertEqual([(row["release"], row["path"]) for row in rows],
+                         [(2, str(second)), (1, str(self.index))])
+
+    def test_load_roll_back_promote(self):
+        server = self.serve(self.index)
+        second = self.next_release("second\n")
+        status, done = self.post(server, "/api/load", {"index": str(second)})
+        self.assertEqual((status, done["release"], done["layers"]), (200, 2, 2))
+        self.assertEqual(server.get("/").body, b"second\n")
+        status, done = self.post(server, "/api/rollback", {"host": "*", "at": "/"})
+        self.assertEqual((status, done["release"]), (200, 1))
+        self.assertEqual(server.get("/").body, b"first\n")
+        taken_back = self.state(server)["sites"][0]["releases"][1]
+        self.assertTrue(taken_back["is_taken_back"])
+        status, done = self.post(server, "/api/promote", {"id": taken_back["id"]})
+        self.assertEqual((status, done["release"]), (200, 2))
+        self.assertEqual(server.get("/").body, b"second\n")
+
+    def test_what_cannot_be_done_is_said_and_noted(self):
+        server = self.serve(self.index)
+        missing = str(self.folder / "missing.idx")
+        for path, document in (("/api/load", {"index": missing}), ("/api/rollback", {}),
+                               ("/api/promote", {"id": 77})):
+            status, reply = self.post(server, path, document)
+            self.assertEqual(status, 409, reply)
+        refused = [(one["text"], one["count"]) for one in self.state(server)["refused"]]
+        self.assertEqual(refused[0], ("rollback: there is no release below 1", 1))
+        self.assertIn(missing, refused[1][0])
+
+    def test_limits_that_were_hit_are_noted(self):
+        server = self.serve(self.index, options=["--limit", "head-size=256"])
+        wait_until(lambda: self.state(server)["sample_count"] > 0, "a first look at the counters")
+        with server.client() as client:
+            client.send(cairn.request("/", fields="X: " + 300 * "x" + "\r\n"))
+            self.assertEqual(client.read().status, 431)
+        wait_until(lambda: [one for one in self.state(server)["refused"]
+                            if one["text"] == "limit head-size"], "it is noted")
+
+    def test_the_loop_goes_on_while_a_load_takes_its_time(self):
+        """The control thread is stopped, as if it were waiting for a disk."""
+        server = self.serve(self.index)
+        slow, other = self.client(server), self.client(server)
+        with stopped_thread(self, server.pid):
+            slow.send(ask("/api/load", method="POST", fields=JSON + BEARER,
+                          body=json.dumps({"index": str(self.index)})))
+            for _ in range(2):
+                for target in "/healthz", "/readyz", "/api/state", "/metrics":
+                    self.assertEqual(self.ask(server, target).status, 200, target)
+            other.send(ask("/api/indexes"))  # waits behind it
+            crowd = [self.client(server) for _ in range(COMMANDS_MAX)]
+            for client in crowd:
+                client.send(ask("/api/indexes"))
+            busy = crowd[-1].read()
+            self.assertEqual((busy.status, busy["Retry-After"]), (503, "1"))
+            other.close()  # who waits may go; what was asked for is done all the same
+            self.assertEqual(select.select([slow.socket], [], [], 0)[0], [])
+        self.assertEqual(slow.read().status, 200)
+        self.assertEqual(crowd[0].read().status, 200)
+
+
+class TestWhoMayChange(Changes):
+    def test_without_a_token_file_nobody(self):
+        server = Admin.serve(self, self.index)
+        self.assertFalse(self.state(server)["takes_changes"])
+        status, reply = self.post(server, "/api/rollback", {})
+        self.assertEqual(status, 403)
+        self.assertIn("--admin-token-file", reply["error"])
+
+    def test_the_token(self):
+        server = self.serve(self.index)
+        for fields, status in ((JSON, 401), (JSON + "Authorization: Bearer wrong\r\n", 401),
+                               (JSON + f"Authorization: Basic {TOKEN}\r\n", 401),
+                               (JSON + BEARER + BEARER, 401), (JSON + BEARER, 200)):
+            answer = self.ask(server, "/api/load", method="POST", fields=fields,
+                              body=json.dumps({"index": str(self.index)}))
+            self.assertEqual(answer.status, status, fields)
+            if status == 401:
+                self.assertEqual(answer["WWW-Authenticate"], "Bearer")
+        self.assertNotIn(TOKEN, server.log())
+
+    def test_guesses_are_bounded_and_logged_once(self):
+        server = self.serve(self.index)
+        seen = {self.post(server, "/api/rollback", {}, JSON + "Authorization: Bearer no\r\n")[0]
+                for _ in range(60)}
+        self.assertEqual(seen, {401, 429})
+        self.assertEqual(server.log().count("wrong token"), 1)
+        self.assertEqual(self.ask(server, "/api/state").status, 200)
+
+    def test_pages_of_others_may_not(self):
+        server = self.serve(self.index)
+        host = "127.0.0.1:%d" % server.admin[1]
+        load = {"index": str(self.index)}
+        for fields, status in ((f"Origin: http://{host}\r\n", 200),
+                               (f"Origin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n", 200),
+                               ("Origin: http://evil.example\r\n", 403),
+                               ("Origin: null\r\n", 403),
+                               ("Origin: http://localhost:1\r\n", 403),
+                               ("Sec-Fetch-Site: cross-site\r\n", 403),
+                               ("Sec-Fetch-Site: same-site\r\n", 403),
+                               ("Sec-Fetch-Site: none\r\n", 403)):
+            self.assertEqual(self.post(server, "/api/load", load, JSON + BEARER + fields,
+                                       host=host)[0], status, fields)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+            fields = BEARER + f"Content-Type: {kind}\r\n"
+            self.assertEqual(self.post(server, "/api/load", load, fields)[0], 415, kind)
+        answer = self.ask(server, "/api/load", method="OPTIONS", fields="Origin: http://x\r\n")
+        self.assertEqual((answer.status, answer["Access-Control-Allow-Origin"]), (405, None))
+
+    def test_what_is_no_change(self):
+        server = self.serve(self.index)
+        for document in ({}, [], {"index": 1}, {"index": "/x\nquit"}, {"index": "/x", "y": 1}):
+            self.assertEqual(self.post(server, "/api/load", document)[0], 400, document)
+        self.assertEqual(self.ask(server, "/api/load").status, 405)
+
+    def test_token_files_that_will_not_do(self):
+        for text, mode, says in (("short\n", 0o600, "no token"),
+                                 (TOKEN + "\n", 0o644, "chmod o=")):
+            self.token.write_text(text)
+            self.token.chmod(mode)
+            done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                             "--admin-token-file", self.token, self.index, expect=1)
+            self.assertIn(says, done.err)
+
+
+class TestPageFiles(Admin):
+    def test_the_page(self):
+        server = self.serve(self.index)
+        answer = self.ask(server, "/")
+        self.assertEqual((answer.status, answer["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn("frame-ancestors 'none'", answer["Content-Security-Policy"])
+        for name in set(re.findall(r'(?:href|src)="(/[^"]+)"', answer.body.decode())):
+            self.assertEqual(self.ask(server, name).status, 200, name)
+        again = self.ask(server, "/", fields=f"If-None-Match: {answer['ETag']}\r\n")
+        self.assertEqual((again.status, again.body), (304, b""))
+        self.assertEqual(self.ask(server, "/", host="evil.example").status, 421)
+        self.assertEqual(self.ask(server, "/", method="POST").status, 405)
+
+    def test_without_the_page(self):
+        server = self.serve(self.index, options=["--admin-page", self.folder / "none.idx"])
+        self.assertIn("without its page: ", server.log())
+        self.assertEqual(self.ask(server, "/").status, 404)
+        self.assertEqual(self.ask(server, "/readyz").status, 200)
 
 
 class TestHandover(Admin):
