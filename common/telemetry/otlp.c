@@ -9,7 +9,8 @@ static size_t good_bytes(struct slice text)
 {
     size_t at = 0;
     while (at < text.count) {
-        size_t bytes = utf8_sequence_bytes(text.bytes + at, text.count - at);
+        bool is_plain = (signed char)text.bytes[at] > 0; /* nearly all are */
+        size_t bytes = is_plain ? 1 : utf8_sequence_bytes(text.bytes + at, text.count - at);
         if (bytes == 0) {
             break;
         }

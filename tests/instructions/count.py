@@ -81,7 +81,17 @@ class Workload:
         self.reconnects = reconnects
 
 
-# (files besides TREE, overlays on top, options of the server): the workloads of that server
+def traced(ratio):
+    """The environment of a server that records this part of its answers. Nobody takes the spans, and
+    nothing is sent meanwhile: what is counted is what a worker does."""
+    return ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:1",
+            "OTEL_TRACES_SAMPLER=traceidratio", f"OTEL_TRACES_SAMPLER_ARG={ratio}",
+            "OTEL_BSP_SCHEDULE_DELAY=3600000", "OTEL_BSP_EXPORT_TIMEOUT=1",
+            "OTEL_BSP_MAX_QUEUE_SIZE=100000", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=100000")
+
+
+# (files besides TREE, overlays on top, options of the server, behind variables of its environment):
+# the workloads of that server
 SERVERS = (
     ({}, 0, (), (
         Workload("1 KiB", "/k.bin", 200),
@@ -106,6 +116,11 @@ SERVERS = (
     ({}, 4, (), (Workload("1 KiB, below 4 overlays", "/k.bin", 200),)),
     ({}, 0, ("--access-log", "/dev/null"), (Workload("1 KiB, access log", "/k.bin", 200),)),
     ({}, 0, ("--admin", "127.0.0.1:0"), (Workload("1 KiB, metrics", "/k.bin", 200),)),
+    ({}, 0, traced("0.01"), (
+        Workload("1 KiB, 1 % traced", "/k.bin", 200),
+        Workload("1 KiB, as a browser asks, 1 % traced", "/k.bin", 200, BROWSER),
+    )),
+    ({}, 0, traced("1"), (Workload("1 KiB, traced", "/k.bin", 200),)),
 )
 
 
@@ -180,14 +195,17 @@ class Server:
     def __init__(self, program, folder, indexes, options):
         self.folder = folder
         self.dumps = 0
+        variables = [word for word in options if word.startswith("OTEL_")]
+        flags = options[len(variables):]
+        env = {**environment(), **dict(word.split("=", 1) for word in variables)}
         with open(folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 ["valgrind", "--command-line-only=yes", "--tool=callgrind",
                  f"--dump-before={DUMP_BEFORE}", f"--callgrind-out-file={folder}/profile", program,
                  # Valgrind makes code in the process that it runs, which the sandbox refuses
-                 "--listen", "127.0.0.1:0", "--workers", "1", "--sandbox", "off", *options,
+                 "--listen", "127.0.0.1:0", "--workers", "1", "--sandbox", "off", *flags,
                  *indexes],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment())
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=env)
         ready = self.process.stdout.readline().decode()
         if not ready.startswith("ready "):
             self.fail(f"the server said {ready!r} first")
