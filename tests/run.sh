@@ -16,7 +16,7 @@ examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 \
     libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libcurl4-openssl-dev systemd-analyze:systemd \
     openssl:openssl wget:wget node:nodejs npm:npm hugo:hugo rsync:rsync shellcheck:shellcheck nginx:nginx-light chromium:chromium spin:spin valgrind:valgrind prometheus:prometheus promtool:prometheus \
     g++:g++ file:file pkg-config:pkgconf lintian:lintian adduser:adduser logrotate:logrotate \
-    systemd-nspawn:systemd-container jq:jq caddy:caddy mandoc:mandoc zsh:zsh fish:fish bash-completion
+    systemd-nspawn:systemd-container jq:jq caddy:caddy mandoc:mandoc zsh:zsh fish:fish
 
 jobs=$(nproc)
 for preset in asan release; do

@@ -37,7 +37,7 @@ install(DIRECTORY docs/ DESTINATION ${CAIRN_DOC_DIR}/docs COMPONENT programs
 install(DIRECTORY examples/ DESTINATION ${CAIRN_DOC_DIR}/examples COMPONENT programs
   USE_SOURCE_PERMISSIONS PATTERN packaging EXCLUDE PATTERN completions EXCLUDE
   PATTERN read_archive.c EXCLUDE PATTERN node_modules EXCLUDE PATTERN dist EXCLUDE
-  PATTERN .gitignore EXCLUDE)
+  REGEX "/hugo/(public|resources)$" EXCLUDE PATTERN .gitignore EXCLUDE)
 
 # The same completion under the name of each program: bash and fish look for it by that.
 foreach(program cairn-pack cairn-serve cairn-ctl)

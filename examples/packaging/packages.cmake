@@ -21,6 +21,7 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/finish.cmake)
 set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/repack.cmake)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/versions.cmake)
 set(CPACK_CAIRN_SOURCE_DIR ${PROJECT_SOURCE_DIR}) # for finish.cmake
 set(CPACK_PACKAGE_CONTACT "The Cairn authors <authors@cairn.example>")
 # CPack's own default, by which it knows that there is none; another would go before each description
@@ -72,8 +73,6 @@ set(CPACK_DEBIAN_LIBCAIRN0_PACKAGE_CONTROL_EXTRA ${debian}/triggers)
 
 set(CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_NAME libcairn-dev)
 set(CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_DEPENDS
-  "libcairn0 (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}), libssl-dev")
 set(CPACK_DEBIAN_LIBCAIRN-DEV_DESCRIPTION
 "library that reads archives of the Cairn static site server (development)
 Cairn keeps all releases of a web site in one archive, with an index for

@@ -197,6 +197,15 @@ def remove(before):
     check(not before - files(), f"gone: {before - files()}")
 
 
+def install_where_the_user_is_there():
+    """One that an administrator made, with a number that no system user has: as it is in a container."""
+    run("userdel", "cairn")
+    run("useradd", "--uid", "10001", "--no-create-home", "cairn")
+    run("dpkg", "--install", PACKAGES / "cairn.1.deb")
+    check(run("id", "--user", "cairn").strip() == "10001", "it has another number now")
+    run("dpkg", "--purge", "cairn")
+
+
 def main():
     started = time.monotonic()
     Path("/root").mkdir(exist_ok=True)
@@ -215,6 +224,7 @@ def main():
     count = upgrade(cairn)
     upgrade_to_what_does_not_start(cairn)
     remove(before)
+    install_where_the_user_is_there()
     print(f"inside: all of it, {count} requests over an upgrade, "
           f"{time.monotonic() - started:.1f} s", flush=True)
 
