@@ -25,3 +25,8 @@ endforeach()
 # These say the same as the files above.
 file(REMOVE ${CPACK_TEMPORARY_DIRECTORY}/cairn/usr/share/doc/cairn/LICENSE
   ${CPACK_TEMPORARY_DIRECTORY}/cairn/usr/share/doc/cairn/CHANGELOG.md)
+# Where zsh looks for what packages bring; the other folder is the administrator's.
+set(zsh ${CPACK_TEMPORARY_DIRECTORY}/cairn/usr/share/zsh)
+if(EXISTS ${zsh}/site-functions)
+  file(RENAME ${zsh}/site-functions ${zsh}/vendor-completions)
+endif()

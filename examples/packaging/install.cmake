@@ -47,7 +47,7 @@ foreach(program cairn-pack cairn-serve cairn-ctl)
     DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d COMPONENT programs)
 endforeach()
 install(FILES examples/completions/_cairn
-  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/zsh/vendor-completions COMPONENT programs)
+  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/zsh/site-functions COMPONENT programs)
 
 # ---- the library ----
 

@@ -115,6 +115,24 @@ def install():
     check(SITES.stat().st_uid == 0 and SITES.stat().st_mode & 0o777 == 0o755, "the sites' folder")
 
 
+def found_by_shells_and_readers():
+    """Completions and manuals are where they are looked for, by those that this machine has."""
+    asked = {
+        "fish": ("-c", "complete -C 'cairn-serve --sandb'"),
+        "zsh": ("-fc", "autoload -Uz compinit; compinit -D -u; print -- --sandbox $_comps[cairn-serve]"),
+        "bash": ("-c", "source /usr/share/bash-completion/bash_completion; set -- cairn-serve --sandb;"
+                       " _completion_loader cairn-serve; COMP_WORDS=(\"$@\"); COMP_CWORD=1;"
+                       " _cairn cairn-serve; printf '%s\\n' \"${COMPREPLY[@]}\""),
+        "mandoc": ("-Tascii", "/usr/share/man/man8/cairn-serve.8.gz"),
+    }
+    for program, words in asked.items():
+        is_there = shutil.which(program) and (
+            program != "bash" or Path("/usr/share/bash-completion/bash_completion").exists())
+        if is_there:
+            said = re.sub(".\b", "", run(program, *words, expect=None))
+            check("--sandbox" in said and (program != "zsh" or "_cairn" in said), f"{program}: {said}")
+
+
 def serve():
     """As docs/install.md has it: pack, name the site in the conffile, start."""
     shutil.copytree(SOURCE / "examples" / "site", "/root/site")
@@ -212,6 +230,7 @@ def main():
     run("ip", "link", "set", "lo", "up")
     before = {path for path in files() if not KEPT.match(path)}
     install()
+    found_by_shells_and_readers()
     os.environ["CAIRN_BIN"] = "/usr/bin"
     sys.path.insert(0, str(SOURCE / "tests" / "wire"))
     cairn = importlib.import_module("cairn")

@@ -12,7 +12,7 @@ for program in cairn-pack cairn-serve cairn-ctl; do
     "$prefix/bin/$program" --help | grep '^usage: ' >/dev/null
 done
 for file in share/man/man1/cairn-pack.1 share/man/man8/cairn-serve.8 share/man/man5/cairn-index.5 \
-    share/bash-completion/completions/cairn-ctl share/zsh/vendor-completions/_cairn \
+    share/bash-completion/completions/cairn-ctl share/zsh/site-functions/_cairn \
     share/fish/vendor_completions.d/cairn-serve.fish share/doc/cairn/docs/install.md \
     share/doc/cairn/examples/serve.conf include/cairn.h; do
     [ -s "$prefix/$file" ] || { echo "install: there is no $file"; exit 1; }
