@@ -7,18 +7,6 @@
 
 enum { UNASSIGNED = 3 };
 
-/* Each top bit is cleared: libcmph adds bytes up as plain `char`, whose sign differs between
- * machines; with seven bits there is no sign. */
-void mphf_key(const struct hash128 *hash, uint64_t salt, uint8_t key[16])
-{
-    const uint64_t low_seven = 0x7f7f7f7f7f7f7f7fULL;
-    uint64_t words[2];
-    memcpy(words, hash->bytes, sizeof words);
-    words[0] = (words[0] ^ salt) & low_seven;
-    words[1] = (words[1] ^ salt) & low_seven & 0xffffffULL;
-    memcpy(key, words, sizeof words);
-}
-
 /* Bob Jenkins' 96-bit mix of 1996 (lookup2; burtleburtle.net/bob/hash/evahash.html, free for any
  * use), over the one final block that an 11-byte key is. */
 static void jenkins(const uint8_t key[16], uint32_t seed, uint32_t out[3])

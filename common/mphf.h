@@ -11,6 +11,7 @@
 #include "common/hash.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* As libcmph packs a function of ours. */
 enum {
@@ -44,9 +45,18 @@ int mphf_init(const void *packed, size_t bytes, uint32_t key_count, uint64_t sal
  * of its keys. For most keys that it was not built from, it returns a position all the same. */
 uint32_t mphf_find(const struct mphf *mphf, const struct hash128 *hash);
 
-/* What libcmph takes for the key of a hash: the first MPHF_KEY_BYTES bytes of the salted hash, of
- * each the low seven bits. */
-void mphf_key(const struct hash128 *hash, uint64_t salt, uint8_t key[16]);
+/* What libcmph takes for the key of a hash: the first MPHF_KEY_BYTES bytes of the salted hash, each
+ * with its top bit cleared. libcmph adds bytes up as plain `char`, whose sign differs between
+ * machines; with seven bits there is no sign. */
+static inline void mphf_key(const struct hash128 *hash, uint64_t salt, uint8_t key[16])
+{
+    const uint64_t low_seven = 0x7f7f7f7f7f7f7f7fULL;
+    uint64_t words[2];
+    memcpy(words, hash->bytes, sizeof words);
+    words[0] = (words[0] ^ salt) & low_seven;
+    words[1] = (words[1] ^ salt) & low_seven & 0xffffffULL;
+    memcpy(key, words, sizeof words);
+}
 
 /* Builds the function for `count` hashes, sorted and without duplicates, and packs it. The result
  * is the same for the same hashes. The caller frees *out_packed. Sets the salt that it was built
