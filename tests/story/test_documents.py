@@ -108,8 +108,15 @@ class TestFlags(unittest.TestCase):
             self.assertGreater(self.check_document(name), 20, name)
 
 
-class TestMessages(unittest.TestCase):
-    """Messages that docs/operations.md explains are messages of the programs, or of the system."""
+class TestNames(unittest.TestCase):
+    """Messages that docs/operations.md explains are messages of the programs, or of the system, and its
+    metrics are those of docs/metrics.md, which are compared with a server's."""
+
+    def test_metrics(self):
+        listed = set(re.findall(r"^\| `(cairn_\w+)`", (SOURCE / "docs" / "metrics.md").read_text(), re.M))
+        named = set(re.findall(r"\bcairn_\w+", (SOURCE / "docs" / "operations.md").read_text()))
+        self.assertGreater(len(named), 4)
+        self.assertEqual({re.sub("_bucket$", "", name) for name in named} - listed, set())
 
     def test_messages_of_the_last_table(self):
         text = (SOURCE / "docs" / "operations.md").read_text().split("| message |")[1]
