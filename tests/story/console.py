@@ -10,13 +10,17 @@ A block of code (indented by four) counts if a comment stands before it:
 A command must succeed, unless it ends in `# fails`. As a program: console.py DOCUMENT...; what it does
 goes to standard output, and the exit code is 1 at the first difference.
 """
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 _MARK = re.compile(r"<!-- (run|file|append)(?: (\S+))? -->")
 _END = "\x1e"  # after what a command has printed
+PATIENCE_S = 120  # for one command
 
 
 def blocks(text):
@@ -70,7 +74,8 @@ def pattern(lines):
 class Console:
     def __init__(self):
         self._shell = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, text=True,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
 
     def __enter__(self):
         return self
@@ -80,20 +85,20 @@ class Console:
         self._shell.wait()
         self._shell.stdout.close()
 
-    def run(self, command):
-        """What it printed and its exit code. What it leaves running must print elsewhere."""
+    def run(self, command, patience_s=PATIENCE_S):
+        """What it printed and its exit code; None for that if the shell is gone: the command ended it,
+        or took too long. What it leaves running must print elsewhere."""
         self._shell.stdin.write(f"{{ {command}\n}} </dev/null\n"
                                 f"printf '{_END}%s\\n' $?\n")
         self._shell.stdin.flush()
-        printed = ""
-        while True:
-            line = self._shell.stdout.readline()
-            if line == "":
-                raise EOFError(f"the shell ended; {printed}")
+        watchdog = threading.Timer(patience_s, os.killpg, (self._shell.pid, signal.SIGKILL))
+        watchdog.start()
+        printed, end = "", ""
+        while not end and (line := self._shell.stdout.readline()):
             before, end, status = line.partition(_END)
             printed += before
-            if end:
-                return printed, int(status)
+        watchdog.cancel()
+        return printed, int(status) if end else None
 
 
 def write_file(mark, path, block):
@@ -108,6 +113,8 @@ def run_command(console, command, expected):
     print(f"$ {command}", flush=True)
     printed, status = console.run(command)
     print(printed, end="", flush=True)
+    if status is None:
+        return f"it ended the shell, or took too long: {command}"
     if (status != 0) != command.endswith("# fails"):
         return f"exit code {status}: {command}"
     if printed and not printed.endswith("\n"):

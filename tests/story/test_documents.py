@@ -49,6 +49,11 @@ class TestConsole(unittest.TestCase):
                                         "    1 /usr\n"))
         self.assertRaises(ValueError, console.blocks, "<!-- run -->\n\nno block\n")
 
+    def test_commands_that_end_the_shell_or_do_not_end(self):
+        self.assertIn("ended the shell", self.run_text("<!-- run -->\n\n    $ exit 0\n"))
+        with console.Console() as shell:
+            self.assertEqual(shell.run("sleep 1000", patience_s=0.2), ("", None))
+
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertIsNone(self.run_text(f"<!-- file {folder}/a/b -->\n\n    one\n\n      two\n\n"

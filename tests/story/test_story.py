@@ -21,6 +21,28 @@ import vite
 from test_documents import DOCUMENTS
 
 
+# What the documents take for granted, and what they cannot show: a collector, and that it got the span.
+BEFORE = """
+<!-- file /root/collector.py -->
+    import http.server
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            with open("/root/collected", "ab") as file:
+                file.write(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+    http.server.ThreadingHTTPServer(("127.0.0.1", 4318), Collector).serve_forever()
+<!-- run -->
+    $ systemd-run --quiet --unit=collector python3 /root/collector.py
+"""
+AFTER = """
+<!-- run -->
+    $ until grep -qa 4bf92f3577b34da6a3ce929d0e0e4736 <(od -An -v -tx1 /root/collected | tr -d ' \\n'); do sleep 0.1; done
+    $ grep -qa www /root/collected
+"""
+
+
 def build_site(target):
     """What examples/vite builds, or, where there is no npm or nothing to be had by it, the site that is
     in the tree: the story is the same."""
@@ -54,7 +76,10 @@ class TestStory(unittest.TestCase):
                         ignore=lambda folder, names: [name for name in names
                                                       if not name.endswith(".deb")])
         build_site(place / "dist")
-        documents = " ".join(f"/run/source/docs/{name}" for name in DOCUMENTS)
+        (place / "before.md").write_text(BEFORE)
+        (place / "after.md").write_text(AFTER)
+        documents = " ".join(["before.md", *(f"/run/source/docs/{name}" for name in DOCUMENTS),
+                              "after.md"])
         done = subprocess.run(
             ["unshare", "--mount", "--propagation", "private",
              SOURCE / "tests" / "packages" / "machine.sh", SOURCE, place,
