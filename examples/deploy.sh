@@ -142,7 +142,7 @@ copy() { # host, rsync's options, file
     target=$(folder_of "$host")/
     [ "$(machine_of "$host")" = local ] || target=$(machine_of "$host"):$target
     local options=("${@:2:$#-2}")
-    rsync --secluded-args --rsh "${ssh[*]}" "${options[@]}" -- "${*: -1}" "$target"
+    rsync -s --rsh "${ssh[*]}" "${options[@]}" -- "${*: -1}" "$target"
 }
 
 stage() { # host

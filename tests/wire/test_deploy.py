@@ -132,6 +132,15 @@ class TestDeploy(Hosts):
         self.deploy("--check", "false", self.tree, self.archive, alpha, expect=1)
         self.assertEqual(self.served(), {"alpha": "one\n"})
 
+    def test_one_that_is_interrupted_is_taken_back(self):
+        alpha, beta = self.host("alpha"), self.host("beta")
+        self.deploy(self.tree, self.archive, alpha, beta)
+        self.site("two\n")
+        check = '[ "$CAIRN_HOST" = alpha ] || kill -TERM $PPID'
+        said = self.deploy("--check", check, self.tree, self.archive, alpha, beta, expect=1)
+        self.assertIn(f"{alpha}: taken back", said)
+        self.assertEqual(self.served(), {"alpha": "one\n", "beta": "one\n"})
+
     def test_a_first_release_that_fails_is_unloaded(self):
         alpha = self.host("alpha")
         self.deploy("--check", "false", self.tree, self.archive, alpha, expect=1)
