@@ -8,6 +8,7 @@
 #include "server/announcement.h"
 #include "server/check.h"
 #include "server/handover.h"
+#include "server/process_setup.h"
 #include "server/service_manager.h"
 #include "server/shortage.h"
 
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -65,34 +65,6 @@ static int failed(const struct error *error)
 {
     fprintf(stderr, "cairn-serve: %s\n", error->text);
     return EXIT_FAILED;
-}
-
-/* A descriptor per connection: take as many as the system lets us. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-/* Signals arrive as bytes on a descriptor, in this thread, between two commands. */
-static int open_signals(struct error *error)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGUSR2);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGTTIN, SIG_IGN); /* in the background of a terminal, reading it is an error */
-    signal(SIGTTOU, SIG_IGN);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd >= 0 ? fd : error_set(error, -errno, "signalfd: %s", strerror(errno));
 }
 
 /* Loads the indexes of the command line in their order, once more by HUP. `reply` collects a line
@@ -512,7 +484,7 @@ static int start_telemetry(struct server *server, struct error *error)
 static int start(struct server *server, struct error *error)
 {
     struct reply reply = {0};
-    server->signal_fd = open_signals(error);
+    server->signal_fd = process_open_signals(error);
     if (server->signal_fd < 0) {
         return server->signal_fd;
     }
@@ -626,7 +598,7 @@ int main(int argc, char **argv)
     struct error error = {""};
     server.argv = argv;
     server.program = realpath("/proc/self/exe", NULL);
-    raise_descriptor_limit();
+    process_raise_descriptor_limit();
     fault_guard_install();
     if (undertaker_init(&server.undertaker, &error) != 0) {
         return failed(&error);
