@@ -25,9 +25,14 @@
  *   - Addresses of sites are not used again here: nothing compares them but the undertaker's push,
  *     for which an equal address is as good, because all of the stack is taken off at once.
  *
- * The #ifdefs are mistakes: run.sh has the list of them, and by which check each is found. */
+ * TELLER adds a thread that looks at the list now and then, as the admin address does. The other #ifdefs
+ * are mistakes: run.sh has the list of them, and by which check each is found. */
 
 #define WORKERS 2
+#ifdef TELLER /* a thread more: there is memory for so many */
+#undef PUBLICATIONS
+#define PUBLICATIONS 2
+#endif
 #ifndef PUBLICATIONS
 #define PUBLICATIONS 3
 #endif
@@ -61,6 +66,11 @@ bool undertaker_wake;     /* undertaker.wake_fd is readable */
 bool is_draining, is_stopped;
 byte running = WORKERS;
 bool ended_wake; /* workers.ended_fd is readable */
+
+#ifdef TELLER
+bool freeing;  /* publication.freeing */
+bool has_told; /* the teller has ended */
+#endif
 
 byte held[WORKERS] = NONE; /* conn.site of a slow download */
 
@@ -239,6 +249,30 @@ proctype worker(byte me)
     ended_wake = true /* @ server/workers.c: wake_eventfd(worker->all->ended_fd); */
 }
 
+/* ---- a thread that tells what is served: publication_hold(), publication_let_go() ---- */
+
+#ifdef TELLER
+proctype teller()
+{
+    byte list = NONE;
+
+    do
+    :: atomic { /* @ server/site/publication.c: return atomic_load_explicit(&publication->current, */
+            !freeing -> freeing = true;
+            list = current
+        }
+        atomic { /* @ server/site/publication.c: pthread_mutex_unlock(&publication->freeing); */
+            assert(lists[list].generation > 0);
+            assert(lists[list].count == 0 || is_alive(lists[list].sites[0]));
+            list = NONE;
+            freeing = false
+        }
+    :: running == 0 -> break /* it has ended before the workers' lists are freed */
+    od;
+    has_told = true
+}
+#endif
+
 /* ---- the control thread ---- */
 
 /* undertaker_bury(). What it took off the stack is nobody else's: all of it is one step. */
@@ -375,8 +409,17 @@ inline publish()
     }
 #endif
     next = NONE;
+#if defined(TELLER) && !defined(FREE_WITHOUT_LOCK)
+    /* @ server/site/publication.c: pthread_mutex_lock(&publication->freeing); */
+    atomic { !freeing -> freeing = true }
+#endif
     list_free(old); /* @ server/site/publication.c: site_list_free(old); */
-    old = 0
+    old = 0;
+#if defined(TELLER) && !defined(FREE_WITHOUT_LOCK)
+    freeing = false /* @ server/site/publication.c: pthread_mutex_unlock(&publication->freeing); */
+#else
+    skip
+#endif
 }
 
 /* main.c: turn() until all workers have ended, then stop(). A command may come at any time, also
@@ -424,6 +467,9 @@ proctype control()
         i++
     :: else -> break
     od;
+#ifdef TELLER
+    has_told; /* @ server/main.c: admin_free(server->admin); */
+#endif
     list_free(current); /* @ server/site/publication.c: site_list_free(atomic_load_explicit(&pub */
     bury();             /* @ server/site/site.c: undertaker_bury(undertaker); */
     assert(lists[0].generation == 0 && lists[1].generation == 0);
@@ -441,6 +487,9 @@ init
         lists[0].generation = 1; /* @ server/site/publication.c: site_list_new() */
         run worker(0); /* @ server/site/publication.c: atomic_init(&subscriber->generation, 0); */
         run worker(1);
+#ifdef TELLER
+        run teller();
+#endif
         run control()
     }
 }

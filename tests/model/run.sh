@@ -89,6 +89,7 @@ fails() { # with what
 echo "== the model, $publications publications, 2 workers"
 holds safety
 holds liveness
+holds safety -DTELLER
 
 echo "== mistakes that must be found"
 fails 'invalid end state' safety -DNO_REFRESH_BEFORE_SLEEP
@@ -103,6 +104,7 @@ fails 'before>0' safety -DNO_REFERENCE_OF_LIST
 fails 'before>0' safety -DUNREF_IN_TWO_STEPS
 fails 'undertaker_wake' safety -DBURY_READS_LATE
 fails 'acceptance cycle' liveness -DNO_STOP
+fails 'lists[list].generation' safety -DTELLER -DFREE_WITHOUT_LOCK
 
 echo "== no mistake: the look after sleeping makes answers newer, nothing depends on it"
 holds safety -DNO_REFRESH_AFTER_SLEEP
