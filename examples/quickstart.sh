@@ -25,7 +25,7 @@ fail() {
 
 step "Install what is missing, and build"
 examples/install-packages.sh gcc:gcc make:make cmake:cmake curl:curl \
-    libc6-dev libcmph-dev libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev libseccomp-dev libsystemd-dev libcurl4-openssl-dev
+    libc6-dev libcmph-dev libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev libseccomp-dev libsystemd-dev libjansson-dev libcurl4-openssl-dev
 # A folder that was configured before keeps its settings; a new one builds no tests.
 [ -f build/CMakeCache.txt ] || cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
 cmake --build build -j "$(nproc)" --target cairn-pack cairn-serve cairn-ctl

@@ -13,7 +13,7 @@ step "Install what is missing"
 examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 \
     clang:clang clang-tidy:clang-tidy clang-format:clang-format curl:curl strace:strace brotli:brotli zstd:zstd libc6-dev libcmph-dev \
     libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev \
-    libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libcurl4-openssl-dev systemd-analyze:systemd \
+    libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libjansson-dev libcurl4-openssl-dev systemd-analyze:systemd \
     openssl:openssl wget:wget node:nodejs npm:npm hugo:hugo rsync:rsync shellcheck:shellcheck nginx:nginx-light chromium:chromium spin:spin valgrind:valgrind prometheus:prometheus promtool:prometheus \
     g++:g++ file:file pkg-config:pkgconf lintian:lintian adduser:adduser logrotate:logrotate \
     systemd-nspawn:systemd-container jq:jq caddy:caddy mandoc:mandoc zsh:zsh fish:fish

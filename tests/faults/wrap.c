@@ -245,6 +245,8 @@ WRAP(int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags), -1)
 WRAP(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), -1)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), -1)
+WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
+     (domain, type, protocol, fds), -1)
 
 /* ---- processes, threads, signals ---- */
 

@@ -42,7 +42,7 @@ done
 install_tools() {
     examples/install-packages.sh clang:clang libclang-rt-14-dev llvm-cov:llvm cmake:cmake make:make \
         libc6-dev libcmph-dev libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev \
-        libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libcurl4-openssl-dev
+        libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libjansson-dev libcurl4-openssl-dev
 }
 
 build() { # FOLDER PREFIX

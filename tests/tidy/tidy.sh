@@ -33,7 +33,7 @@ below server 'packer|admin'
 below server/admin 'packer'
 
 # One third-party library is one file that includes it.
-for library in cmph xxhash libdeflate zstd seccomp; do
+for library in cmph xxhash libdeflate zstd seccomp jansson; do
     files=$(grep -lE "#include <$library\.h>" $sources)
     [ "$(wc -l <<<"$files")" = 1 ] || say "$library.h is included by more than one file:" $files
 done
