@@ -133,7 +133,6 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(setsockopt), MAIN | TELEMETRY},
     {SCMP_SYS(getsockname), MAIN | TELEMETRY},
     {SCMP_SYS(getpeername), MAIN | TELEMETRY},
-    {SCMP_SYS(socketpair), MAIN},
     /* a successor: to start it, and what it needs to start; clone and prctl are below */
     {SCMP_SYS(fork), MAIN},
     {SCMP_SYS(execve), MAIN},
@@ -212,7 +211,8 @@ static const struct allowed_form allowed_forms[] = {
     {SCMP_SYS(socket), MAIN, 0, UINT32_MAX, AF_UNIX},
     {SCMP_SYS(socket), TELEMETRY, 0, UINT32_MAX, AF_INET},
     {SCMP_SYS(socket), TELEMETRY, 0, UINT32_MAX, AF_INET6},
-    {SCMP_SYS(socketpair), TELEMETRY, 0, UINT32_MAX, AF_UNIX}, /* libcurl's own wake-ups */
+    {SCMP_SYS(socketpair), MAIN | TELEMETRY, 0, UINT32_MAX,
+     AF_UNIX}, /* two ends inside this process */
     {SCMP_SYS(ioctl), TELEMETRY, 1, UINT32_MAX, FIONREAD},
     {SCMP_SYS(clone), MAIN, 0, CLONE_NAMESPACES, 0},
     {SCMP_SYS(prctl), MAIN, 0, UINT32_MAX, PR_SET_NO_NEW_PRIVS},

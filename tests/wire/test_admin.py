@@ -253,6 +253,26 @@ class TestHosts(Admin):
             self.assertEqual(self.ask(server, "/nothing", host=host).status, status, host)
 
 
+class TestSandbox(Admin):
+    def test_its_thread_is_confined_as_the_others_are(self):
+        server = self.serve(self.index)
+        self.assertEqual(self.ask(server, "/metrics").status, 200)  # what it needs is allowed
+
+        def filters():
+            """(the main thread's, those of the others): how each is filtered, and by how many."""
+            found = {True: set(), False: set()}
+            for task in Path(f"/proc/{server.pid}/task").iterdir():
+                lines = (task / "status").read_text().splitlines()
+                fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+                found[task.name == str(server.pid)].add(
+                    (fields["Seccomp"], int(fields.get("Seccomp_filters", 0))))
+            return found[True].pop(), found[False]
+        (mode, count), _ = filters()
+        if mode != "2" or count == 0:
+            self.skipTest("this kernel has no filters of system calls, or does not count them")
+        wait_until(lambda: filters()[1] == {("2", count + 1)}, "each thread is under its own")
+
+
 class TestLimits(Admin):
     def test_those_that_say_nothing_give_way(self):
         server = self.serve(self.index)

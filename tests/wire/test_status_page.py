@@ -187,6 +187,7 @@ class TestPage(StatusPage):
         self.picture(page, "empty")
         server.stop()
         self.wait(page, "document.querySelector('#health').textContent === 'Connection lost'")
+        self.assertTrue(page.run("[...document.querySelectorAll('td button')].every((one) => one.disabled)"))
         self.picture(page, "lost")
 
     def test_keys_alone(self):

@@ -233,7 +233,7 @@ function chart(id, title, value, series, format, isStacked, others = []) {
   const largest = isStacked
     ? Math.max(0, ...(series[0]?.values ?? []).map((_, i) => series.reduce((sum, one) => sum + one.values[i], 0)))
     : Math.max(0, ...series.flatMap((one) => one.values));
-  const top = ceiling(largest);
+  const top = largest > 0 ? ceiling(largest * 1.05) : 1;
   const picture = drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
     "aria-label": `${title}, the last ${duration(view.samples.length)}: now ${value}, at most ${format(largest)}` });
   for (const y of [0, HEIGHT / 2, HEIGHT]) {
@@ -451,6 +451,10 @@ async function refresh() {
   } catch (error) {
     document.body.classList.add("lost");
     setHealth(["Connection lost", "bad"]);
+    for (const one of document.querySelectorAll("td button, .site > header button")) {
+      one.disabled = true;
+    }
+    view.shown = {}; // made anew when there is an answer
   }
 }
 
