@@ -272,6 +272,7 @@ static enum http_field_id field_id(struct slice name)
         [8] = {{"If-Match", FIELD_IF_MATCH}, {"If-Range", FIELD_IF_RANGE}},
         [9] = {{"Forwarded", FIELD_FORWARDED}},
         [10] = {{"Connection", FIELD_CONNECTION}},
+        [11] = {{"traceparent", FIELD_TRACEPARENT}},
         [13] = {{"If-None-Match", FIELD_IF_NONE_MATCH}},
         [14] = {{"Content-Length", FIELD_CONTENT_LENGTH}, {"Sec-Fetch-Mode", FIELD_SEC_FETCH_MODE}},
         [15] = {{"Accept-Encoding", FIELD_ACCEPT_ENCODING},

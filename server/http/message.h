@@ -33,6 +33,7 @@ enum http_field_id {
     FIELD_SEC_FETCH_MODE,
     FIELD_FORWARDED,
     FIELD_X_FORWARDED_FOR,
+    FIELD_TRACEPARENT,
 };
 
 /* How long the body of a request is (RFC 9112 §6.3). */

@@ -75,10 +75,17 @@ static void set_request(struct turn *turn, const struct conn *conn, struct slice
 
 /* ---- those who want to know ---- */
 
-/* Does anybody want to know what was asked, and not only what was answered? */
-static bool wants_requests(const struct turn *turn)
+/* Might anybody want to know what was asked, and not only what was answered? */
+static bool may_want_requests(const struct turn *turn)
 {
     return access_log_is_on(&turn->log) || turn->tracer != NULL;
+}
+
+/* Does somebody, of the request that begins there? */
+static bool wants_request(struct turn *turn, struct slice input)
+{
+    bool is_traced = turn->tracer != NULL && tracer_decide(turn->tracer, request_at(turn, input));
+    return is_traced || access_log_is_on(&turn->log);
 }
 
 /* The log comes behind the tracer, which says of which span the answer is. */
@@ -170,7 +177,7 @@ static void begin_record(struct turn *turn, struct conn *conn, struct slice inpu
                          const struct batch_response *response)
 {
     const struct exchange exchange = exchange_of(response);
-    struct slice head = wants_requests(turn) ? head_at(turn, input) : (struct slice){"", 0};
+    struct slice head = may_want_requests(turn) ? head_at(turn, input) : (struct slice){"", 0};
     struct exchange_record *record =
         mem_zeroed(1, sizeof *record + head.count + exchange.host.count + exchange.prefix.count);
     char *at = record->bytes;
@@ -204,7 +211,7 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
                                                  : conn_unsent_bytes(conn);
         if (is_last && !is_failed && conn_has_rest(conn)) {
             begin_record(turn, conn, rest, response);
-        } else if (wants_requests(turn)) {
+        } else if (wants_request(turn, rest)) {
             struct exchange exchange = exchange_of(response);
             set_request(turn, conn, rest, &exchange);
             end(turn, &exchange, turn->clock.head_ns, now_ns, unsent);
@@ -231,8 +238,9 @@ static void end_record(struct turn *turn, struct conn *conn, uint64_t unsent_byt
     struct exchange *exchange = &record->exchange;
     turn->request_at = NULL;
     exchange->meter = find_meter(turn, exchange);
-    if (wants_requests(turn)) {
-        set_request(turn, conn, (struct slice){record->bytes, record->head_bytes}, exchange);
+    const struct slice head = {record->bytes, record->head_bytes};
+    if (wants_request(turn, head)) {
+        set_request(turn, conn, head, exchange);
     }
     end(turn, exchange, record->head_ns, clock_ns(CLOCK_MONOTONIC), unsent_bytes);
     turn->request_at = NULL; /* its bytes go */

@@ -27,48 +27,55 @@ void tracer_fini(struct tracer *tracer)
 
 /* ---- who the parent is ---- */
 
-struct parent {
-    bool is_there;
-    struct trace_context context;
-    struct slice state; /* of the tracestate fields; empty: none, or void */
-    char joined[TRACESTATE_BYTES_MAX];
-};
-
 /* Fields of one name are one list (RFC 9110 §5.3). One that gets too long is void. */
-static void join_state(struct parent *parent, struct slice value)
+static struct slice join_state(const struct request *request, char joined[TRACESTATE_BYTES_MAX])
 {
-    size_t count = parent->state.count;
-    if (count + 1 + value.count > sizeof parent->joined) {
-        parent->state = (struct slice){"", SIZE_MAX}; /* and stays so */
-        return;
+    size_t count = 0;
+    for (size_t i = 0; i < request->field_count; i++) {
+        struct slice value = request->fields[i].value;
+        if (!slice_equal_ignoring_case(request->fields[i].name, SLICE("tracestate"))) {
+            continue;
+        }
+        if (count + 1 + value.count > TRACESTATE_BYTES_MAX) {
+            return (struct slice){"", 0};
+        }
+        if (count > 0) {
+            joined[count++] = ',';
+        }
+        memcpy(joined + count, value.bytes, value.count);
+        count += value.count;
     }
-    if (count > 0) {
-        parent->joined[count++] = ',';
-    }
-    memcpy(parent->joined + count, value.bytes, value.count);
-    parent->state = (struct slice){parent->joined, count + value.count};
+    struct slice state = {joined, count};
+    return tracestate_is_valid(state) ? state : (struct slice){"", 0};
 }
 
-static void find_parent(const struct request *request, struct parent *parent)
+/* One that comes twice is void, as is one that is no traceparent. */
+static bool find_parent(const struct request *request, struct trace_context *out_parent)
 {
-    size_t found = 0;
-    parent->is_there = false;
-    parent->state = (struct slice){"", 0};
-    for (size_t i = 0; request != NULL && i < request->field_count; i++) {
-        const struct http_field *field = &request->fields[i];
-        if (slice_equal_ignoring_case(field->name, SLICE("traceparent"))) {
-            parent->is_there = traceparent_parse(field->value, &parent->context);
-            found++;
-        } else if (slice_equal_ignoring_case(field->name, SLICE("tracestate")) &&
-                   parent->state.count < SIZE_MAX) {
-            join_state(parent, field->value);
-        }
+    struct slice value;
+    return request != NULL && request_has(request, FIELD_TRACEPARENT) &&
+           request_field(request, FIELD_TRACEPARENT, &value) &&
+           traceparent_parse(value, out_parent);
+}
+
+bool tracer_decide(struct tracer *tracer, const struct request *request)
+{
+    const struct telemetry_settings *settings = tracer->settings;
+    struct trace_context *context = &tracer->context;
+    tracer->has_parent = settings->reads_parents && find_parent(request, &tracer->parent);
+    if (tracer->has_parent) {
+        *context = tracer->parent;
+    } else {
+        id_source_trace(&tracer->ids, context->trace_id);
     }
-    parent->is_there &= found == 1; /* two of them are none */
-    if (!parent->is_there || parent->state.count == SIZE_MAX ||
-        !tracestate_is_valid(parent->state)) {
-        parent->state.count = 0;
+    context->is_sampled =
+        settings->targets[SIGNAL_TRACES].is_on &&
+        sampler_takes(&settings->sampler, tracer->has_parent ? &tracer->parent : NULL,
+                      context->trace_id);
+    if (context->is_sampled) {
+        id_source_span(&tracer->ids, context->span_id);
     }
+    return context->is_sampled || settings->targets[SIGNAL_LOGS].is_on;
 }
 
 /* ---- attributes ---- */
@@ -203,16 +210,17 @@ static void send_item(struct tracer *tracer, struct item_ring *ring, const struc
     }
 }
 
-static void add_span(struct tracer *tracer, const struct exchange *exchange,
-                     const struct trace_context *context, const struct parent *parent)
+static void add_span(struct tracer *tracer, const struct exchange *exchange)
 {
+    char state[TRACESTATE_BYTES_MAX];
     struct slice method = known_method(exchange->line);
     struct protobuf writer = protobuf_fixed(tracer->scratch, sizeof tracer->scratch);
     const struct otlp_span span = {
-        .context = *context,
-        .parent = parent->is_there ? &parent->context : NULL,
-        .has_remote_parent = parent->is_there,
-        .trace_state = parent->state,
+        .context = tracer->context,
+        .parent = tracer->has_parent ? &tracer->parent : NULL,
+        .has_remote_parent = tracer->has_parent,
+        .trace_state =
+            tracer->has_parent ? join_state(exchange->request, state) : (struct slice){"", 0},
         .name = slice_equal(method, SLICE("_OTHER")) ? SLICE("HTTP") : method,
         .kind = OTLP_SERVER,
         .begin_ns = (uint64_t)exchange->begun_ns,
@@ -250,27 +258,16 @@ static void add_record(struct tracer *tracer, const struct exchange *exchange,
 
 void tracer_add(struct tracer *tracer, struct exchange *exchange)
 {
-    const struct telemetry_settings *settings = tracer->settings;
-    struct parent parent; /* its text is not cleared for each request */
-    struct trace_context context;
-    find_parent(settings->reads_parents ? exchange->request : NULL, &parent);
-    if (parent.is_there) {
-        context = parent.context;
-    } else {
-        id_source_trace(&tracer->ids, context.trace_id);
+    const struct trace_context *context = &tracer->context;
+    bool has_context = context->is_sampled || tracer->has_parent;
+    if (has_context) {
+        memcpy(exchange->trace_id, context->trace_id, TRACE_ID_BYTES);
+        memcpy(exchange->span_id, context->span_id, SPAN_ID_BYTES);
     }
-    context.is_sampled = settings->targets[SIGNAL_TRACES].is_on &&
-                         sampler_takes(&settings->sampler, parent.is_there ? &parent.context : NULL,
-                                       context.trace_id);
-    if (context.is_sampled) {
-        id_source_span(&tracer->ids, context.span_id);
-        add_span(tracer, exchange, &context, &parent);
+    if (context->is_sampled) {
+        add_span(tracer, exchange);
     }
-    if (context.is_sampled || parent.is_there) {
-        memcpy(exchange->trace_id, context.trace_id, TRACE_ID_BYTES);
-        memcpy(exchange->span_id, context.span_id, SPAN_ID_BYTES);
-    }
-    if (settings->targets[SIGNAL_LOGS].is_on) {
-        add_record(tracer, exchange, context.is_sampled || parent.is_there ? &context : NULL);
+    if (tracer->settings->targets[SIGNAL_LOGS].is_on) {
+        add_record(tracer, exchange, has_context ? context : NULL);
     }
 }

@@ -17,6 +17,9 @@ struct tracer {
     int wake_fd;      /* borrowed: an eventfd of the thread that sends */
     uint64_t wake_at; /* so many spans that wait are enough to send */
     uint64_t logs_at;
+    bool has_parent; /* this and what follows: of the request that was decided on last */
+    struct trace_context parent;
+    struct trace_context context;
     struct item_ring spans;
     struct item_ring logs;
     char scratch[TRACER_SCRATCH_BYTES];
@@ -27,7 +30,12 @@ int tracer_init(struct tracer *tracer, const struct telemetry_settings *settings
                 int wake_fd, struct error *error) CAIRN_MUST_CHECK;
 void tracer_fini(struct tracer *tracer);
 
-/* An answer has ended. Fills in of which trace and span it is, for the access log. */
+/* Is the answer to this request recorded? NULL: it could not be understood. Its exchange comes next
+ * to tracer_add(). */
+bool tracer_decide(struct tracer *tracer, const struct request *request);
+
+/* The answer has ended. Fills in of which trace and span it is, for the access log. What was not to
+ * be recorded needs no request, line or client. */
 void tracer_add(struct tracer *tracer, struct exchange *exchange);
 
 #endif

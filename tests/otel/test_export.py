@@ -87,7 +87,7 @@ class TestLogs(cairn.TemporaryFolder):
         with Collector() as receiver:
             env = receiver.env(OTEL_LOGS_EXPORTER="otlp", OTEL_BLRP_SCHEDULE_DELAY="20",
                                OTEL_TRACES_SAMPLER="parentbased_always_off")
-            with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+            with cairn.Server(self.pack_tree({"a": "a"}), workers=1, env=env) as server:
                 server.get("/a", fields="traceparent: 00-0af7651916cd43dd8448eb211c80319c-"
                                         "b7ad6b7169203331-01\r\n")
                 server.get("/b")
