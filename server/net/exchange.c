@@ -215,7 +215,7 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
             struct exchange exchange = exchange_of(response);
             set_request(turn, conn, rest, &exchange);
             end(turn, &exchange, turn->clock.head_ns, now_ns, unsent);
-        } else {
+        } else if (turn->meters.is_on) {
             meter(turn, response, now_ns, unsent);
         }
         at = response->input_bytes;
