@@ -18,6 +18,10 @@ examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 \
     g++:g++ file:file pkg-config:pkgconf lintian:lintian adduser:adduser logrotate:logrotate \
     systemd-nspawn:systemd-container jq:jq caddy:caddy mandoc:mandoc zsh:zsh fish:fish
 
+step "The definitions of OTLP, by which the tests of telemetry decode"
+(cd tests/otel && npm ci --ignore-scripts --no-audit --no-fund >/dev/null) ||
+    echo "npm ci failed: these tests will be skipped"
+
 jobs=$(nproc)
 for preset in asan release; do
     step "Build: $preset"

@@ -133,6 +133,14 @@ static void put_host(const struct attributes *to, struct slice host)
     }
 }
 
+static void put_address(const struct attributes *to, const char *key,
+                        const struct ip_address *address)
+{
+    char text[IP_ADDRESS_TEXT_BYTES];
+    ip_address_format(address, text);
+    put(to, key, slice_of_string(text));
+}
+
 static void put_request(const struct attributes *to, const struct request *request)
 {
     put(to, "url.path", request->path);
@@ -178,7 +186,6 @@ static void put_answer(const struct attributes *to, const struct exchange *excha
 
 static void put_attributes(const struct attributes *to, const struct exchange *exchange)
 {
-    char client[IP_ADDRESS_TEXT_BYTES];
     struct slice method = known_method(exchange->line);
     put(to, "http.request.method", method);
     if (slice_equal(method, SLICE("_OTHER"))) {
@@ -186,8 +193,8 @@ static void put_attributes(const struct attributes *to, const struct exchange *e
         put(to, "http.request.method_original", slice_take(&line, ' '));
     }
     put(to, "url.scheme", SLICE("http"));
-    ip_address_format(&exchange->client, client);
-    put(to, "client.address", slice_of_string(client));
+    put_address(to, "client.address", &exchange->client);
+    put_address(to, "network.peer.address", &exchange->peer);
     if (exchange->request != NULL) {
         put_request(to, exchange->request);
     }

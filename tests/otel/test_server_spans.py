@@ -43,6 +43,7 @@ class TestRequestSpans(cairn.TemporaryFolder):
             "url.scheme": "http", "http.response.status_code": 200,
             "http.response.body.size": len(answer.body), "network.protocol.version": "1.1",
             "server.address": "test.example", "client.address": "127.0.0.1",
+            "network.peer.address": "127.0.0.1",
             "user_agent.original": "test/1", "cairn.content_coding": "br", "cairn.release": 1,
             "cairn.site.id": 1, "cairn.mount.host": "*", "cairn.mount.prefix": "/"})
 
