@@ -35,7 +35,7 @@
     X(curl_multi_info_read)
 
 /* Its functions, under their own names. */
-#define MEMBER(name) __typeof__(&(name)) name;
+#define MEMBER(name) __typeof__(&(name)) name; /* NOLINT(bugprone-macro-parentheses): declared */
 struct library {
     CURL_FUNCTIONS(MEMBER)
 };
