@@ -108,6 +108,7 @@ int archive_writer_flush(struct archive_writer *writer, struct error *error)
     (void)sync_file_range(writer->fd, (off_t)offset, (off_t)writer->buffered,
                           SYNC_FILE_RANGE_WRITE);
     writer->buffered = 0;
+    writer->is_torn |= status != 0;
     return status;
 }
 
@@ -258,6 +259,7 @@ int archive_writer_open_existing(const char *path, struct archive_writer **out_w
 int archive_writer_begin_record(struct archive_writer *writer, struct record *record,
                                 struct error *error)
 {
+    writer->is_torn = true;
     record->offset = writer->offset;
     record_place(record);
     uint8_t header[RECORD_HEADER_BYTES];
@@ -279,7 +281,9 @@ int archive_writer_end_record(struct archive_writer *writer, const struct record
                               struct error *error)
 {
     assert(writer->offset == record->payload_offset + record->stored_bytes);
-    return append_zeros_to(writer, record->end_offset, error);
+    int status = append_zeros_to(writer, record->end_offset, error);
+    writer->is_torn = status != 0;
+    return status;
 }
 
 int archive_writer_record(struct archive_writer *writer, struct record *record, const void *payload,
@@ -329,6 +333,7 @@ static int flush_and_sync(struct archive_writer *writer, struct error *error)
 
 int archive_writer_commit(struct archive_writer *writer, struct commit *commit, struct error *error)
 {
+    assert(!writer->is_torn);
     int status = flush_and_sync(writer, error);
     if (status != 0) {
         return status;

@@ -10,6 +10,7 @@ struct archive_writer {
     int fd;
     char *path;             /* absolute, links followed; owned */
     bool is_new;            /* created by this writer and nothing committed yet */
+    bool is_torn;           /* a record was begun and not ended: nothing more can be committed */
     struct archive *reader; /* everything before `begin_offset` */
     bool has_commit;        /* the archive has a release already: `last_commit` */
     struct commit last_commit;

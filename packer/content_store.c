@@ -422,6 +422,24 @@ int content_store_add(struct content_store *store, const struct walk *walk,
     return status;
 }
 
+void content_store_forget(struct content_store *store, const char *name)
+{
+    uint32_t row = catalog_find_path(&store->catalog, slice_of_string(name));
+    if (row != 0) {
+        store->catalog.paths[row].is_seen = false;
+        store->catalog.paths[row].has_state = false;
+    }
+}
+
+void content_store_forget_all(struct content_store *store, int64_t now_s)
+{
+    for (uint32_t row = 1; row <= store->catalog.path_count; row++) {
+        struct bound_path *bound = &store->catalog.paths[row];
+        bound->is_seen = false;
+        bound->has_state &= file_state_is_settled(&bound->state, now_s);
+    }
+}
+
 /* ---- what is no file ---- */
 
 static int compare_rows(const void *a, const void *b)

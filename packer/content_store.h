@@ -43,6 +43,13 @@ void content_store_fini(struct content_store *store);
 int content_store_add(struct content_store *store, const struct walk *walk,
                       struct stored_file *out_files, struct error *error) CAIRN_MUST_CHECK;
 
+/* For a release more: the path is no file of it unless it is added again, and is read then. */
+void content_store_forget(struct content_store *store, const char *name);
+
+/* The same for all paths; those that were settled at `now_s` (file_state.h) and are what they were
+ * need not be read. */
+void content_store_forget_all(struct content_store *store, int64_t now_s);
+
 /* Binds a path to a content that the archive has, if it is not bound to it already. */
 int content_store_bind(struct content_store *store, struct slice path, int64_t modified_s,
                        uint32_t content, struct error *error) CAIRN_MUST_CHECK;

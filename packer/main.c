@@ -4,6 +4,7 @@
 #include "common/standard_streams.h"
 #include "common/version.h"
 #include "packer/add_report.h"
+#include "packer/add_watch.h"
 #include "packer/check.h"
 #include "packer/codec_br.h"
 #include "packer/codec_zstd.h"
@@ -88,6 +89,31 @@ static int pack(struct request *request, struct error *error)
     return status;
 }
 
+/* Who edits wants to see it at once, and coded forms are for who is far away. */
+static void choose_watch_effort(struct request *request)
+{
+    if (!request->has_effort) {
+        request->site.effort = EFFORT_NONE;
+    }
+}
+
+static int watch(struct request *request, struct error *error)
+{
+    struct private_key *key;
+    if (request->as_json) {
+        return error_set(error, ERR_USAGE, "--watch prints lines for a server, and no JSON");
+    }
+    choose_watch_effort(request);
+    int status = read_sign_key(request->sign, &key, error);
+    if (status == 0) {
+        request->add.sign_key = key;
+        const struct add_watch_options options = {.add = request->add, .push = request->push};
+        status = add_watch(&options, error);
+    }
+    private_key_free(key);
+    return status;
+}
+
 static int run_check(struct request *request, const struct argument *words, size_t count,
                      struct error *error)
 {
@@ -109,7 +135,7 @@ static int run_add(struct request *request, const struct argument *words, size_t
     request->add.site = &request->site;
     request->add.site_directory = words[0].text;
     request->add.archive_path = words[1].text;
-    return pack(request, error);
+    return request->is_watch ? watch(request, error) : pack(request, error);
 }
 
 static int run_list(struct request *request, const struct argument *words, size_t count,

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define IN(member) .offset = offsetof(struct request, member)
 
@@ -24,6 +25,7 @@ void request_fini(struct request *request)
 static int set_site(const struct setting *setting, void *subject, struct error *error)
 {
     struct request *request = subject;
+    request->has_effort |= strcmp(setting->option->name, "effort") == 0;
     return site_options_set(&request->site, setting->option->name, setting->value, error);
 }
 
@@ -79,6 +81,13 @@ static const struct option publish_options[] = {
      .help = "pack nothing; print what `check` prints",
      .apply = option_set_flag,
      IN(is_dry_run)},
+    {.name = "watch",
+     .is_common = true,
+     .help = "go on: a release at every change of the directory",
+     .more = "Until INT or TERM, or until nobody reads the lines any more. Only what has changed "
+             "is packed, and without coded forms unless --effort says so.",
+     .apply = option_set_flag,
+     IN(is_watch)},
     {.name = "wait",
      .variable = "CAIRN_WAIT",
      .help = "wait while another cairn-pack adds to the archive",

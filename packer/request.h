@@ -11,6 +11,8 @@ struct request {
     struct site_options site;
     bool as_json;
     bool is_dry_run;
+    bool is_watch;
+    bool has_effort; /* somebody said which */
     bool is_archive; /* verify: all of it */
     size_t keep;
     const char *push;     /* a control socket; NULL: none */

@@ -104,16 +104,32 @@ static bool matches_any(const struct word_list *patterns, struct slice name)
     return false;
 }
 
+/* What the options say of a name that looks, or does not look, as if it told its content. */
+static bool judge_name(const struct site_plan *plan, size_t served, bool looks_immutable)
+{
+    struct slice name = plan->names[served];
+    bool is_immutable = looks_immutable && !plan->files[plan->served[served]].is_rebound;
+    is_immutable |= matches_any(&plan->options->immutable, name);
+    return is_immutable && !matches_any(&plan->options->revalidate, name);
+}
+
 static void judge_names(struct site_plan *plan)
 {
     plan->is_immutable = mem_zeroed(plan->served_count, sizeof *plan->is_immutable);
     fingerprint_judge(plan->names, plan->served_count, plan->is_immutable);
     for (size_t i = 0; i < plan->served_count; i++) {
-        struct slice name = plan->names[i];
-        bool *is_immutable = &plan->is_immutable[i];
-        *is_immutable &= !plan->files[plan->served[i]].is_rebound;
-        *is_immutable |= matches_any(&plan->options->immutable, name);
-        *is_immutable &= !matches_any(&plan->options->revalidate, name);
+        plan->is_immutable[i] = judge_name(plan, i, plan->is_immutable[i]);
+    }
+}
+
+void site_plan_take_files(struct site_plan *plan, const struct stored_file *files,
+                          const bool *is_changed)
+{
+    plan->files = files;
+    for (size_t i = 0; i < plan->served_count; i++) {
+        if (is_changed[plan->served[i]]) { /* at most, a name turns out not to tell its content */
+            plan->is_immutable[i] = judge_name(plan, i, plan->is_immutable[i]);
+        }
     }
 }
 

@@ -34,6 +34,11 @@ void site_plan_init(struct site_plan *plan, const struct stored_file *files, siz
                     const struct site_options *options, const struct rule_texts *texts);
 void site_plan_fini(struct site_plan *plan);
 
+/* The same site with other bytes: `files` has the same names in the same order, and takes the place
+ * of those before; is_changed tells which of them differ. */
+void site_plan_take_files(struct site_plan *plan, const struct stored_file *files,
+                          const bool *is_changed);
+
 /* The media type of a file: the options', or by its name. */
 const char *site_plan_type(const struct site_plan *plan, const char *name);
 

@@ -4,7 +4,10 @@
 #define CAIRN_PACKER_WALK_H
 
 #include "common/error.h"
+#include "packer/change_set.h"
 #include "packer/file_state.h"
+#include "packer/folder_watch.h"
+#include "packer/names.h"
 
 enum file_role {
     FILE_SERVED,
@@ -25,7 +28,16 @@ struct walk_note {
 };
 
 struct walk_options {
-    bool dotfiles; /* take them too; else only what is below /.well-known */
+    bool dotfiles;              /* take them too; else only what is below /.well-known */
+    struct folder_watch *watch; /* is given every folder before it is read; NULL: none */
+};
+
+/* A link, and what it led to: the system tells of changes where they happen, not of links there. */
+struct walk_link {
+    char *name; /* owned */
+    bool is_taken;
+    bool is_folder;
+    struct file_state state;
 };
 
 struct walk {
@@ -36,8 +48,13 @@ struct walk {
     struct walk_note *notes;
     size_t note_count;
     size_t note_capacity;
-    uint64_t ignored_count; /* by `.cairnignore`: not noted one by one */
-    struct walk_names *names;
+    uint64_t ignored_count;  /* by `.cairnignore`: not noted one by one */
+    struct walk_link *links; /* only with a watch */
+    size_t link_count;
+    size_t link_capacity;
+    const char **ignore_folders; /* those that have a `.cairnignore` */
+    size_t ignore_folder_count;
+    struct names names;
     struct ignore *ignore;
     struct walk_options options;
 };
@@ -55,7 +72,23 @@ int walk_init(const char *directory, const struct walk_options *options, struct 
               struct error *error) CAIRN_MUST_CHECK;
 void walk_fini(struct walk *walk);
 
-/* Gives back the memory of all but the names and the counts: a million states are 72 MB. */
+/* Gives back the memory of all but the names: a million states are 72 MB. */
 void walk_forget_states(struct walk *walk);
+
+/* ---- again, in part ---- */
+
+/* Is a file or folder of this name left out, for its name alone? */
+bool walk_leaves_out(const struct walk *walk, const char *name, bool is_folder);
+
+/* May the changes decide about names other than theirs, so that all has to be walked? */
+bool walk_needs_all(const struct walk *walk, const struct change_set *changes);
+
+/* Lists, in place of the files of the walk before, those that are now at the names of settled
+ * changes or below them, sorted. A name where nothing is any more is no failure. */
+int walk_again(struct walk *walk, const struct change_set *changes,
+               struct error *error) CAIRN_MUST_CHECK;
+
+/* Adds the links that do not lead to what they led to. */
+void walk_find_changed_links(const struct walk *walk, struct change_set *changes);
 
 #endif
