@@ -9,6 +9,7 @@
 #include "packer/codec_br.h"
 #include "packer/codec_zstd.h"
 #include "packer/compact.h"
+#include "packer/dev.h"
 #include "packer/diff.h"
 #include "packer/extract.h"
 #include "packer/keygen.h"
@@ -136,6 +137,21 @@ static int run_add(struct request *request, const struct argument *words, size_t
     request->add.site_directory = words[0].text;
     request->add.archive_path = words[1].text;
     return request->is_watch ? watch(request, error) : pack(request, error);
+}
+
+static int run_dev(struct request *request, const struct argument *words, size_t count,
+                   struct error *error)
+{
+    (void)count;
+    if (request->port != 0 && request->listen != NULL) {
+        return error_set(error, ERR_USAGE, "--port and --listen: one of them");
+    }
+    choose_watch_effort(request);
+    request->add.site = &request->site;
+    request->add.site_directory = words[0].text;
+    const struct dev_options options = {
+        .add = request->add, .listen = request->listen, .port = request->port};
+    return dev(&options, stdout, error);
 }
 
 static int run_list(struct request *request, const struct argument *words, size_t count,
@@ -273,6 +289,22 @@ static const struct command commands[] = {
      .most_words = 2,
      .words = "a site directory is needed",
      .run = run_check},
+    {.table =
+         {.program = "cairn-pack dev",
+          .usage = "[OPTIONS] SITE_DIR",
+          .about = "Serves SITE_DIR to who writes it: packs it into a folder of its own, starts\n"
+                   "cairn-serve, prints the URL, and packs and loads every change. Ctrl-C ends\n"
+                   "both, and nothing is left.\n",
+          .operands =
+              "It takes the flags of `add` too, and passes over those that publish. cairn-serve\n"
+              "is the one beside this program or on the PATH; CAIRN_SERVE names another.\n",
+          .ending = add_ending,
+          .groups = GROUPS(&request_dev_group, &request_read_group, &request_site_group,
+                           &request_ignored_group)},
+     .least_words = 1,
+     .most_words = 1,
+     .words = "a site directory is needed, and nothing else",
+     .run = run_dev},
     {.table = {.program = "cairn-pack list",
                .usage = "[--json] INDEX|ARCHIVE",
                .about =

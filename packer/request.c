@@ -262,6 +262,25 @@ static const struct option compact_options[] = {
     SIGN("Signatures of the old archive do not hold for the new one."),
 };
 
+static const struct option dev_options[] = {
+    {.name = "port",
+     .letter = 'p',
+     .argument = "N",
+     .is_common = true,
+     .initial = "the first that is free, from 8080 on",
+     .help = "serve on this port of 127.0.0.1, and on no other",
+     .apply = option_set_number,
+     IN(port),
+     .least = 1,
+     .most = UINT16_MAX},
+    {.name = "listen",
+     .argument = "ADDRESS",
+     .is_common = true,
+     .help = "serve there instead; an address as cairn-serve takes it",
+     .apply = option_set_text,
+     IN(listen)},
+};
+
 #define GROUP(title, options)                                                                      \
     {                                                                                              \
         title, options, ARRAY_COUNT(options), false                                                \
@@ -276,3 +295,4 @@ const struct option_group request_json_group = GROUP("What it prints", json_opti
 const struct option_group request_verify_group = GROUP("What is verified", verify_options);
 const struct option_group request_rebuild_group = GROUP("What is made", rebuild_options);
 const struct option_group request_compact_group = GROUP("What is made", compact_options);
+const struct option_group request_dev_group = GROUP("Where it serves", dev_options);

@@ -15,6 +15,8 @@ struct request {
     bool has_effort; /* somebody said which */
     bool is_archive; /* verify: all of it */
     size_t keep;
+    size_t port;          /* dev; 0: nobody said */
+    const char *listen;   /* dev; NULL: nobody said */
     const char *push;     /* a control socket; NULL: none */
     const char *sign;     /* a file with a private key; NULL: none */
     const char **trusted; /* files with public keys; owned */
@@ -32,5 +34,6 @@ extern const struct option_group request_json_group;
 extern const struct option_group request_verify_group;
 extern const struct option_group request_rebuild_group;
 extern const struct option_group request_compact_group;
+extern const struct option_group request_dev_group;
 
 #endif
