@@ -387,7 +387,7 @@ class TestMuch(WatchCase):
 
     def test_no_more_watches(self):
         plain = cairn.plain_bin()
-        env = {"LD_PRELOAD": str(cairn.shim("few_watches")), "CAIRN_WATCHES": "3"}
+        env = {"LD_PRELOAD": str(cairn.shim("few_watches")), "CAIRN_WATCHES": "2"}
         watch, server = self.start(env=env, bin_folder=plain)
         self.assertIn("fs.inotify.max_user_watches", watch.log())
         write_tree(self.tree / "deep/er", {"x.html": "x", "y/z.html": "z"})
