@@ -118,15 +118,15 @@ static bool pass(const struct passing *passing)
     return true;
 }
 
-static void tell_socket(void)
+/* As a service manager would (sd_listen_fds(3)); it is decided where it listens. */
+static bool tell_socket(void)
 {
     char text[24];
     snprintf(text, sizeof text, "%ld", (long)getpid());
-    unsetenv("CAIRN_LISTEN"); /* it is decided where */
+    unsetenv("CAIRN_LISTEN");
     unsetenv("PORT");
     unsetenv("LISTEN_FDNAMES");
-    setenv("LISTEN_PID", text, 1);
-    setenv("LISTEN_FDS", "1", 1);
+    return setenv("LISTEN_PID", text, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0;
 }
 
 /* In the child: a group of its own, so that Ctrl-C is this program's alone, which then ends it. */
@@ -136,10 +136,8 @@ static void become_server(const struct passing *passing)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     bool is_ready = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 &&
-                    getppid() == passing->parent && pass(passing);
-    if (passing->socket >= 0) {
-        tell_socket();
-    }
+                    getppid() == passing->parent && pass(passing) &&
+                    (passing->socket < 0 || tell_socket());
     if (is_ready) {
         execvp(passing->program, passing->arguments);
     }

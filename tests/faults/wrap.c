@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -158,6 +159,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 WRAP_END(int, close, (int fd), (fd), -1)
 WRAP(int, dup, (int fd), (fd), -1)
+WRAP(int, dup2, (int fd, int place), (fd, place), -1)
 WRAP(int, access, (const char *path, int mode), (path, mode), -1)
 WRAP(int, faccessat, (int folder, const char *path, int mode, int flags),
      (folder, path, mode, flags), -1)
@@ -172,6 +174,8 @@ WRAP(int, fsync, (int fd), (fd), -1)
 WRAP(int, flock, (int fd, int operation), (fd, operation), -1)
 WRAP(int, futimens, (int fd, const struct timespec times[2]), (fd, times), -1)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), -1)
+WRAP(char *, mkdtemp, (char *path), (path), NULL)
+WRAP(int, rmdir, (const char *path), (path), -1)
 WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
 WRAP(int, symlink, (const char *target, const char *path), (target, path), -1)
 WRAP(int, unlink, (const char *path), (path), -1)
@@ -244,6 +248,8 @@ WRAP(int, epoll_wait, (int epoll_fd, struct epoll_event *events, int count, int 
 WRAP(int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms), -1)
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags), -1)
 WRAP(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), -1)
+WRAP(int, inotify_init1, (int flags), (flags), -1)
+WRAP(int, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask), -1)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), -1)
 WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
      (domain, type, protocol, fds), -1)
@@ -253,6 +259,9 @@ WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
 WRAP(pid_t, fork, (void), (), -1)
 WRAP(int, execve, (const char *path, char *const *argv, char *const *environment),
      (path, argv, environment), -1)
+WRAP(int, execvp, (const char *program, char *const *argv), (program, argv), -1)
+WRAP(int, setenv, (const char *name, const char *value, int replaces), (name, value, replaces), -1)
+WRAP(int, setpgid, (pid_t process, pid_t group), (process, group), -1)
 WRAP(pid_t, waitpid, (pid_t process, int *status, int options), (process, status, options), -1)
 WRAP(int, kill, (pid_t process, int number), (process, number), -1)
 WRAP_RETURN(pthread_create,
@@ -337,10 +346,9 @@ int __wrap_prctl(int option, ...);
 int __wrap_prctl(int option, ...)
 {
     static struct form forms[] = {
-        FORM(prctl, PR_CAPBSET_READ),
-        FORM(prctl, PR_CAPBSET_DROP),
-        FORM(prctl, PR_CAP_AMBIENT),
-        FORM(prctl, PR_SET_NO_NEW_PRIVS),
+        FORM(prctl, PR_CAPBSET_READ),  FORM(prctl, PR_CAPBSET_DROP),
+        FORM(prctl, PR_CAP_AMBIENT),   FORM(prctl, PR_SET_NO_NEW_PRIVS),
+        FORM(prctl, PR_SET_PDEATHSIG),
     };
     va_list list;
     va_start(list, option);
