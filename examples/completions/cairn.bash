@@ -60,7 +60,7 @@ _cairn_operand() { # PROGRAM OPERANDS BEGINNING
     cairn-serve:*) _cairn_files "$3" .idx ;;
     cairn-pack:) _cairn_words "$("$1" --options 2>/dev/null |
         awk -F '\t' 'sub(/^cairn-pack /, "", $1) && !seen[$1]++ { print $1 }')" "$3" ;;
-    cairn-pack:add\ * | cairn-pack:check\ * | cairn-pack:rebuild\ * | cairn-pack:compact\ *)
+    cairn-pack:dev\ * | cairn-pack:add\ * | cairn-pack:check\ * | cairn-pack:rebuild\ * | cairn-pack:compact\ *)
         _cairn_files "$3" .cairn
         ;;
     cairn-pack:keygen\ *) _cairn_files "$3" ;;

@@ -29,7 +29,7 @@ end
 switch $program
     case cairn-pack
         complete -c $program -n "not __fish_seen_subcommand_from $commands" -a "$commands"
-        complete -c $program -n '__fish_seen_subcommand_from add check' -a '(__fish_complete_directories)'
+        complete -c $program -n '__fish_seen_subcommand_from add check dev' -a '(__fish_complete_directories)'
         complete -c $program -n '__fish_seen_subcommand_from add rebuild compact' -a '(__fish_complete_suffix .cairn)'
         complete -c $program -n '__fish_seen_subcommand_from list diff verify extract' -a '(__fish_complete_suffix .idx)'
     case cairn-serve
