@@ -381,6 +381,9 @@ int session_pack(struct session *session, struct error *error)
 
 void session_save_cache(struct session *session)
 {
+    if (session->writer->offset != session->writer->begin_offset) {
+        return; /* it knows of records that will never be committed */
+    }
     char *temporary = mem_format("%s.tmp", session->cache_path);
     struct error error = {""};
     int status =

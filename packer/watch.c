@@ -31,6 +31,7 @@ struct watch {
     bool is_root_lost;
     bool has_told_scanning;
     bool has_told_problem;
+    struct error told;        /* which */
     int64_t failing_since_ms; /* -1: it is not */
     int64_t again_ms;         /* when to try again; -1: not by itself */
     int64_t scan_ms;          /* when to look at everything; -1: the system tells of changes */
@@ -205,10 +206,13 @@ static bool note_failure(struct watch *watch, int status)
     } else if (passes) {
         watch->again_ms = now + RETRY_MS;
     }
-    if (watch->has_told_problem || (passes && now - watch->failing_since_ms < PATIENCE_MS)) {
+    bool is_new =
+        !watch->has_told_problem || (!passes && strcmp(watch->told.text, watch->error.text) != 0);
+    if (!is_new || (passes && now - watch->failing_since_ms < PATIENCE_MS)) {
         return false;
     }
     watch->has_told_problem = true;
+    watch->told = watch->error;
     return true;
 }
 

@@ -320,6 +320,33 @@ class TestWatch(WatchCase):
         self.assertGreater(len(watch.indexes), count)
         self.finish(watch, server)
 
+    def test_each_error_is_told(self):
+        watch, server = self.start()
+        for line, word in ((1, "x"), (2, "y")):
+            (self.tree / "_redirects").write_text("\n" * (line - 1) +
+                                                  f"/{word} https://example.org/:splat 200\n")
+            wait_until(lambda: f"_redirects:{line}:" in watch.log(), f"line {line}")
+        (self.tree / "_redirects").unlink()
+        wait_until(lambda: "as it was released" in watch.log(), "the end of it")
+        self.finish(watch, server)
+
+    def test_what_a_failed_update_stored_is_not_believed(self):
+        """It was never committed: the next add stores it again."""
+        watch, server = self.start()
+        (self.tree / "_redirects").write_text("/x https://example.org/:splat 200\n")
+        (self.tree / "late.css").write_bytes(cairn.noise(100_000, 1))
+        wait_until(lambda: "_redirects:1:" in watch.log(), "the error")
+        (self.tree / "_redirects").unlink()
+        watch.process.send_signal(signal.SIGSTOP)
+        watch.process.send_signal(signal.SIGTERM)
+        watch.process.send_signal(signal.SIGCONT)
+        watch.stop()
+        server.stop()
+        cairn.verify(cairn.pack(self.tree, self.archive))
+        cairn.run("cairn-pack", "verify", "--archive", self.archive)
+        cairn.run("cairn-pack", "extract", self.archive, self.folder / "out")
+        self.assertEqual(cairn.read_tree(self.folder / "out"), tree_bytes(self.tree))
+
     def test_more_saves_than_a_server_keeps(self):
         """The release that overlays are laid over stays, and from time to time there is another."""
         watch, server = self.start("--effort", "fast")
