@@ -452,7 +452,7 @@ static struct site_match missing(const struct site_stack *stack, struct slice pa
             match.not_found_page = &index->entries[index->not_found_entry - 1];
             break;
         }
-        if (has_no_page(index)) {
+        if (i + 1 < visible && has_no_page(index)) {
             break;
         }
     }
