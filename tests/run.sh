@@ -10,13 +10,24 @@ started=$(date +%s)
 step() { printf '\n== %s (%d s)\n' "$*" "$(($(date +%s) - started))"; }
 
 step "Install what is missing"
-examples/install-packages.sh gcc:gcc make:make cmake:cmake python3:python3 \
-    clang:clang clang-tidy:clang-tidy clang-format:clang-format curl:curl strace:strace brotli:brotli zstd:zstd libc6-dev libcmph-dev \
-    libxxhash-dev libdeflate-dev libbrotli-dev libzstd-dev libssl-dev \
-    libcriterion-dev libhttp-parser-dev libseccomp-dev libsystemd-dev libjansson-dev libcurl4-openssl-dev systemd-analyze:systemd \
-    openssl:openssl wget:wget node:nodejs npm:npm hugo:hugo rsync:rsync shellcheck:shellcheck nginx:nginx-light chromium:chromium spin:spin valgrind:valgrind prometheus:prometheus promtool:prometheus \
-    g++:g++ file:file pkg-config:pkgconf lintian:lintian adduser:adduser logrotate:logrotate \
-    systemd-nspawn:systemd-container jq:jq caddy:caddy mandoc:mandoc zsh:zsh fish:fish
+packages=(
+    # to build
+    gcc:gcc make:make cmake:cmake python3:python3 libc6-dev libcmph-dev libxxhash-dev libdeflate-dev
+    libbrotli-dev libzstd-dev libssl-dev libseccomp-dev libsystemd-dev libjansson-dev
+    libcurl4-openssl-dev
+    # to look at the sources
+    clang:clang clang-tidy:clang-tidy clang-format:clang-format shellcheck:shellcheck
+    # to test
+    libcriterion-dev libhttp-parser-dev curl:curl wget:wget strace:strace brotli:brotli zstd:zstd
+    openssl:openssl systemd-analyze:systemd spin:spin valgrind:valgrind jq:jq rsync:rsync
+    # beside other programs
+    node:nodejs npm:npm hugo:hugo nginx:nginx-light caddy:caddy chromium:chromium
+    prometheus:prometheus promtool:prometheus
+    # packages, manuals and completions
+    g++:g++ file:file pkg-config:pkgconf lintian:lintian adduser:adduser logrotate:logrotate
+    systemd-nspawn:systemd-container mandoc:mandoc zsh:zsh fish:fish
+)
+examples/install-packages.sh "${packages[@]}"
 
 step "The definitions of OTLP, by which the tests of telemetry decode"
 (cd tests/otel && npm ci --ignore-scripts --no-audit --no-fund >/dev/null) ||

@@ -468,7 +468,7 @@ proctype control()
     :: else -> break
     od;
 #ifdef TELLER
-    has_told; /* @ server/main.c: admin_free(server->admin); */
+    has_told; /* @ server/server.c: admin_free(server->admin); */
 #endif
     list_free(current); /* @ server/site/publication.c: site_list_free(atomic_load_explicit(&pub */
     bury();             /* @ server/site/site.c: undertaker_bury(undertaker); */
