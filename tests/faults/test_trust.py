@@ -67,11 +67,11 @@ class TestTrust(unittest.TestCase):
             outcome = "refused" if reply else "cut off"
             self.assertEqual(self.sites(), before, f"{name}, {fault}: it is in the list")
             self.subject.check_serves()
-        except (AssertionError, OSError):
+        except (AssertionError, OSError) as problem:
             log = self.subject.server.log()
             if self.subject.is_running() or fault.call not in ENDS \
                     or ("out of memory (" not in log and "OpenSSL has no " not in log):
-                raise
+                raise AssertionError(f"{name}, {fault}: {problem}; {log[-2000:]}") from problem
             outcome = "ended, with a sentence"
         if failed:
             self.tally.add(fault.call, failed, outcome)

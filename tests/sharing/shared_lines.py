@@ -42,7 +42,7 @@ VERBOSE = "-v" in sys.argv[1:]
 
 COMPILER = os.environ.get("CC", "gcc")
 FLAGS = ["-std=gnu17", "-O2", "-g", "-fno-pie", "-fno-omit-frame-pointer", "-D_GNU_SOURCE",
-         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', f"-I{SOURCE}",
+         "-D_FILE_OFFSET_BITS=64", '-DCAIRN_VERSION="traced"', '-DCAIRN_DATA_DIR="/nowhere"', f"-I{SOURCE}",
          f"-I{SOURCE}/common", f"-I{SOURCE}/server"]
 # Nothing may become a store behind the back of the sanitizer's pass: memcpy() and the like stay
 # calls, loops do not turn into them.

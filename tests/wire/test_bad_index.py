@@ -225,10 +225,13 @@ class TestMeanwhile(BadIndex):
         and no descriptor or mapping is left over."""
         stop = threading.Event()
         problems = []
+        connected = threading.Barrier(4)
 
         def fetch(seed):
             try:
                 with self.server.client() as client:
+                    client.get("/")
+                    connected.wait(60)
                     while not stop.is_set():
                         seed = (seed * 16807) % 2147483647
                         name = f"pages/{seed % 300}.html"
@@ -241,6 +244,7 @@ class TestMeanwhile(BadIndex):
         threads = [threading.Thread(target=fetch, args=(seed,)) for seed in (1, 2, 3)]
         for thread in threads:
             thread.start()
+        connected.wait(60)
 
         def count():
             maps = Path(f"/proc/{self.server.pid}/maps").read_text()
