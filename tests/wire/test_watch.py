@@ -458,6 +458,15 @@ class TestEnds(WatchCase):
             done = cairn.run("cairn-pack", "add", self.tree, self.archive, expect=1)
             self.assertIn("another cairn-pack", done.err)
 
+    def test_a_server_that_is_pushed_to(self):
+        socket = self.folder / "control.sock"
+        with Server(control=[socket]) as server:
+            with Watch(self.tree, self.archive, "--push", socket) as watch:
+                watch.take()
+                wait_until(lambda: server.get("/style.css").status == 200, "the first release")
+                (self.tree / "style.css").write_text("pushed")
+                wait_until(lambda: server.get("/style.css").body == b"pushed", "the second")
+
     def test_a_pipe_into_a_server(self):
         """The two programs as they are."""
         pipe = f"{cairn.BIN}/cairn-pack add --watch {self.tree} {self.archive} 2>/dev/null |" \
