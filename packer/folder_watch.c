@@ -197,8 +197,8 @@ static void drop(struct folder_watch *watch, int number)
 static bool note_name(const struct walk *walk, const char *folder,
                       const struct inotify_event *event, struct change_set *changes)
 {
-    if (folder == NULL) {
-        return true; /* a link's target, perhaps: the links are looked at */
+    if (folder == NULL || walk == NULL) {
+        return true; /* a link's target, perhaps: the links are looked at; or everything is */
     }
     if (strcmp(event->name, IGNORE_FILE) == 0) {
         change_set_add_all(changes);

@@ -40,7 +40,8 @@ struct folder_news {
     bool is_root_lost; /* the root may be gone, or another */
 };
 
-/* Reads without waiting, and adds names to the changes; what the walk leaves out is no news. */
+/* Reads without waiting, and adds names to the changes; what the walk leaves out is no news. `walk`
+ * NULL: everything will be looked at, and no names are needed. */
 void folder_watch_read(struct folder_watch *watch, const struct walk *walk,
                        struct change_set *changes, struct folder_news *out_news);
 

@@ -270,8 +270,7 @@ static bool act(struct watch *watch, struct watch_event *out_event)
 static void read_news(struct watch *watch)
 {
     struct folder_news news;
-    static const struct walk nothing;
-    const struct walk *walk = watch->has_session ? &watch->session.walk : &nothing;
+    const struct walk *walk = watch->has_session ? &watch->session.walk : NULL;
     folder_watch_read(watch->folders, walk, &watch->changes, &news);
     if (news.is_any || news.is_root_lost) {
         quiet_note(&watch->quiet, now_ms(), news.is_removal || news.is_root_lost);

@@ -124,6 +124,16 @@ Test(folder_watch, what_is_left_out_is_no_news)
     EXPECT_TOLD("all");
 }
 
+/* While no walk stands, since the one before has failed, there are news and no names. */
+Test(folder_watch, without_a_walk)
+{
+    struct folder_news news;
+    scratch_file("site/new.html", "new");
+    scratch_file("site/.env", "secret");
+    folder_watch_read(watch, NULL, &changes, &news);
+    cr_expect(news.is_any && change_set_is_empty(&changes));
+}
+
 Test(folder_watch, removals)
 {
     cr_assert(unlink("site/docs/a.html") == 0);

@@ -51,8 +51,11 @@ class Dev:
         return int(match[1])
 
     def get(self, path):
-        with Client(("127.0.0.1", self.port)) as client:
-            return client.get(path)
+        try:
+            with Client(("127.0.0.1", self.port)) as client:
+                return client.get(path)
+        except OSError as problem:
+            raise AssertionError(f"{problem}; log:\n{self.log()}") from None
 
     def wait_for(self, path, body):
         wait_until(lambda: self.get(path).body == body, f"{path}; log:\n{self.log()}")
