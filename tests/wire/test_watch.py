@@ -403,22 +403,30 @@ class TestEnds(WatchCase):
                 wait_until(lambda: server.get("/style.css").body == b"pushed", "the second")
 
     def test_a_pipe_into_a_server(self):
-        """The two programs as they are."""
-        pipe = f"{cairn.BIN}/cairn-pack add --watch {self.tree} {self.archive} 2>/dev/null |" \
-               f" {cairn.BIN}/cairn-serve --listen 127.0.0.1:0"
-        process = subprocess.Popen(["sh", "-c", pipe], stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
+        """The two programs as they are; the one ends when nobody reads it any more."""
+        with open(self.folder / "log", "wb") as log:
+            pack = subprocess.Popen([cairn.BIN / "cairn-pack", "add", "--watch", self.tree,
+                                     self.archive], stdout=subprocess.PIPE, stderr=log)
+            serve = subprocess.Popen([cairn.BIN / "cairn-serve", "--listen", "127.0.0.1:0"],
+                                     stdin=pack.stdout, stdout=subprocess.PIPE, stderr=log,
+                                     text=True)
+        pack.stdout.close()
         try:
-            url = process.stdout.readline().split()[1]
-            self.assertTrue(process.stdout.readline().startswith("ok load index"))
+            url = serve.stdout.readline().split()[1]
+            self.assertTrue(serve.stdout.readline().startswith("ok load index"))
             (self.tree / "style.css").write_text("piped")
-            self.assertTrue(process.stdout.readline().startswith("ok load index"))
+            self.assertTrue(serve.stdout.readline().startswith("ok load index"))
             address = ("127.0.0.1", int(url.rstrip("/").rsplit(":", 1)[1]))
             with cairn.Client(address) as client:
                 self.assertEqual(client.get("/style.css").body, b"piped")
+            serve.terminate()
+            self.assertEqual((serve.wait(PATIENCE_S), pack.wait(PATIENCE_S)), (0, 0))
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=PATIENCE_S)
+            serve.kill()
+            serve.communicate()
+            pack.kill()
+            pack.wait()
+        cairn.check_no_report((self.folder / "log").read_bytes(), "the pipe")
 
 
 if __name__ == "__main__":
