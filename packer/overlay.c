@@ -101,7 +101,7 @@ static int compare_hashes(const void *a, const void *b)
 static void sort_found(struct difference *difference)
 {
     if (difference->found_count > 0) {
-        qsort(difference->found, difference->found_count, sizeof *difference->found,
+        qsort(difference->found, difference->found_count, sizeof(const struct index_entry *),
               compare_hashes);
     }
 }
@@ -109,7 +109,7 @@ static void sort_found(struct difference *difference)
 static void copy_what_differs(struct difference *difference)
 {
     const struct index *part = difference->part;
-    difference->found = mem_zeroed(part->entry_count, sizeof *difference->found);
+    difference->found = mem_zeroed(part->entry_count, sizeof(const struct index_entry *));
     for (uint32_t i = 0; i < part->entry_count; i++) {
         const struct index_entry *entry = &part->entries[i];
         struct slice path = index_path(part, entry);
@@ -150,7 +150,7 @@ static void put_tombstones(struct difference *difference)
     const struct layers *layers = difference->layers;
     for (size_t i = 0; i < layers->count; i++) {
         const struct index *layer = layers->indexes[i];
-        difference->found = mem_zeroed(layer->entry_count, sizeof *difference->found);
+        difference->found = mem_zeroed(layer->entry_count, sizeof(const struct index_entry *));
         difference->found_count = 0;
         for (uint32_t j = 0; j < layer->entry_count; j++) {
             if (is_gone(difference, layer, &layer->entries[j])) {

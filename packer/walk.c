@@ -357,12 +357,14 @@ static int walk_folder(struct walk *walk, const struct folder *folder, struct er
                                          : mem_format("%s/%s", walk->root, folder->name);
     folder_watch_add(walk->options.watch, path, folder->name);
     DIR *directory = opendir(path);
-    int status = directory == NULL ? error_set(error, -errno, "%s: %s", path, strerror(errno))
-                                   : read_ignore_file(walk, folder, path, error);
-    if (status == 0) {
-        status = visit_all(walk, folder, directory, path, error);
-    }
-    if (directory != NULL) {
+    int status;
+    if (directory == NULL) {
+        status = error_set(error, -errno, "%s: %s", path, strerror(errno));
+    } else {
+        status = read_ignore_file(walk, folder, path, error);
+        if (status == 0) {
+            status = visit_all(walk, folder, directory, path, error);
+        }
         closedir(directory);
     }
     free(path);
@@ -498,7 +500,7 @@ bool walk_needs_all(const struct walk *walk, const struct change_set *changes)
 
 int walk_again(struct walk *walk, const struct change_set *changes, struct error *error)
 {
-    struct folder root;
+    struct folder root = {.name = ""};
     walk->file_count = 0;
     walk->note_count = 0;
     walk->ignored_count = 0;
