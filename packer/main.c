@@ -146,7 +146,12 @@ static int run_dev(struct request *request, const struct argument *words, size_t
     if (request->port != 0 && request->listen != NULL) {
         return error_set(error, ERR_USAGE, "--port and --listen: one of them");
     }
+    if (request->as_json) {
+        return error_set(error, ERR_USAGE, "--json: what dev prints is for people");
+    }
     choose_watch_effort(request);
+    request->site.overlay =
+        false; /* its own archive has nothing that the first could be laid over */
     request->add.site = &request->site;
     request->add.site_directory = words[0].text;
     const struct dev_options options = {

@@ -170,10 +170,11 @@ class TestDev(TemporaryFolder):
         dev = self.start("--port", str(port), env={"CAIRN_LISTEN": "127.0.0.1:1", "PORT": "2"})
         self.assertEqual(dev.port, port)
         dev.stop()
-        dev = self.start("--listen", "127.0.0.1:0")
+        dev = self.start("--overlay", "--listen", "127.0.0.1:0")
         self.assertEqual(dev.get("/style.css").status, 200)
         dev.stop()
         cairn.run("cairn-pack", "dev", "--port", "8080", "--listen", ":1", self.tree, expect=2)
+        cairn.run("cairn-pack", "dev", "--json", self.tree, expect=2)
         done = cairn.run("cairn-pack", "dev", self.folder / "absent", expect=1,
                          env={"TMPDIR": str(self.scratch)})
         self.assertIn("absent", done.err)
