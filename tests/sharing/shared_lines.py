@@ -50,7 +50,7 @@ TRACED = ["-fsanitize=thread", "-fno-builtin", "-fno-tree-loop-distribute-patter
 WRAPPED = re.findall(r"__wrap_(\w+)\(|^WRAP\([^,]*, (\w+),", (HERE / "store_trace.c").read_text(),
                      re.MULTILINE)
 WRAPS = [f"-Wl,--wrap={name}" for name in sorted({a or b for a, b in WRAPPED} - {""})]
-LIBRARIES = ["-lcmph", "-ldeflate", "-lcrypto", "-lseccomp", "-lsystemd", "-pthread"]
+LIBRARIES = ["-lcmph", "-ldeflate", "-ljansson", "-lcrypto", "-lseccomp", "-lsystemd", "-pthread"]
 PROBE = """#if defined __clang__
 #error needs gcc: clang calls other functions
 #endif
