@@ -6,7 +6,7 @@
 
 #include "server/config.h"
 #include "server/loader.h"
-#include "server/sandbox.h"
+#include "server/sandbox/sandbox.h"
 
 /* Reads keys, loads the indexes of the configuration, and at last enters the sandbox: the process
  * has nothing left to do but to end. `program` is as in struct sandbox_needs. Would it start? False

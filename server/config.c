@@ -5,7 +5,7 @@
 #include "common/version.h"
 #include "server/added_fields.h"
 #include "server/handover.h"
-#include "server/syscall_filter.h"
+#include "server/sandbox/syscall_filter.h"
 
 #include <assert.h>
 #include <sched.h>

@@ -4,7 +4,7 @@
 #ifndef CAIRN_SERVER_HANDOVER_H
 #define CAIRN_SERVER_HANDOVER_H
 
-#include "server/control.h"
+#include "server/control/control.h"
 #include "server/listeners.h"
 
 /* What a process was given by the one before it. */

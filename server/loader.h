@@ -5,8 +5,8 @@
 
 #include "common/signature.h"
 #include "net/meters.h"
-#include "server/folders.h"
-#include "server/load_counts.h"
+#include "server/metrics/load_counts.h"
+#include "server/sandbox/folders.h"
 #include "site/publication.h"
 #include "telemetry/operation.h"
 

@@ -2,7 +2,7 @@
 
 #include "common/mem.h"
 #include "common/wake.h"
-#include "server/metrics_export.h"
+#include "server/metrics/metrics_export.h"
 #include "telemetry/exporter.h"
 
 #include <errno.h>

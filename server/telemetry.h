@@ -5,8 +5,8 @@
 #define CAIRN_SERVER_TELEMETRY_H
 
 #include "net/tracer.h"
-#include "server/metrics_snapshot.h"
-#include "server/sandbox.h"
+#include "server/metrics/metrics_snapshot.h"
+#include "server/sandbox/sandbox.h"
 #include "telemetry/operation.h"
 
 struct telemetry;

@@ -5,7 +5,7 @@
 #include "net/loop.h"
 #include "server/config.h"
 #include "server/listeners.h"
-#include "server/sandbox.h"
+#include "server/sandbox/sandbox.h"
 
 struct workers;
 

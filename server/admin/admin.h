@@ -6,9 +6,9 @@
 #define CAIRN_ADMIN_ADMIN_H
 
 #include "admin/hosts.h"
+#include "server/control/refusals.h"
 #include "server/listeners.h"
-#include "server/metrics_snapshot.h"
-#include "server/refusals.h"
+#include "server/metrics/metrics_snapshot.h"
 
 #include <linux/filter.h>
 

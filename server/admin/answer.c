@@ -3,7 +3,7 @@
 #include "admin/api.h"
 #include "common/json_writer.h"
 #include "common/mem.h"
-#include "server/metrics.h"
+#include "server/metrics/metrics.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

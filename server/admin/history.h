@@ -4,8 +4,8 @@
 #define CAIRN_ADMIN_HISTORY_H
 
 #include "common/json_writer.h"
-#include "server/metrics_snapshot.h"
-#include "server/refusals.h"
+#include "server/control/refusals.h"
+#include "server/metrics/metrics_snapshot.h"
 
 enum {
     ADMIN_SAMPLES_MAX = 300,

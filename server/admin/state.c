@@ -1,7 +1,7 @@
 #include "admin/state.h"
 
 #include "common/mem.h"
-#include "server/report.h"
+#include "server/control/report.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* What system calls a thread may make from here on: a program that the kernel runs for each of them
- * (seccomp(2)). Who makes such programs is server/syscall_filter.h. */
+ * (seccomp(2)). Who makes such programs is server/sandbox/syscall_filter.h. */
 #ifndef CAIRN_NET_THREAD_FILTER_H
 #define CAIRN_NET_THREAD_FILTER_H
 

@@ -5,8 +5,8 @@
 #include "fuzz.h"
 
 #include "common/mem.h"
-#include "server/command.h"
-#include "server/line_reader.h"
+#include "server/control/command.h"
+#include "server/control/line_reader.h"
 
 /* ---- the stream ---- */
 

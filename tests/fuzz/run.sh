@@ -170,7 +170,7 @@ print_finds() {
 
 # The modules that a target is about: those whose headers it includes.
 modules_of() { # TARGET
-    sed -nE 's/^#include "([a-z0-9]+\/[a-z0-9_]+)\.h"/\1/p' "tests/fuzz/fuzz_$1.c" | while read -r name; do
+    sed -nE 's/^#include "([a-z0-9]+(\/[a-z0-9_]+)+)\.h"/\1/p' "tests/fuzz/fuzz_$1.c" | while read -r name; do
         local file
         file=$(realpath --relative-to=. "$coverage"/layers/"${name%%/*}"/"$name".h)
         [ ! -e "${file%.h}.c" ] || [ "$name" = common/mem ] || echo "${file%.h}.c"

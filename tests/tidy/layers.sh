@@ -42,9 +42,9 @@ may_not packer/walk.h common site
 may http/respond.h common site http
 may_not net/loop.h common site http
 may net/loop.h common telemetry site http net
-may_not server/control.h common telemetry site http net
+may_not server/control/control.h common telemetry site http net
 may_not packer/walk.h common telemetry site http net server
-may server/control.h common telemetry site http net server
+may server/control/control.h common telemetry site http net server
 may_not admin/admin.h common telemetry site http net server
 may admin/admin.h common telemetry site http net server admin
 echo "layers: a header from above is not found"

@@ -30,6 +30,9 @@ below server/site 'packer|http|net|server|admin'
 below server/http 'packer|net|server|admin'
 below server/net 'packer|server|admin'
 below server 'packer|admin'
+below server/control 'packer|admin'
+below server/sandbox 'packer|admin'
+below server/metrics 'packer|admin'
 below server/admin 'packer'
 
 # One third-party library is one file that includes it.

@@ -2,7 +2,7 @@
 """examples/cairn.service: how much is left open, and whether the server gets what it needs.
 
 systemd-analyze judges the exposure, which stays below 2.0; every system call on the server's own
-lists (server/syscall_filter.c) and those by which it confines itself are let through by the unit.
+lists (server/sandbox/syscall_filter.c) and those by which it confines itself are let through by the unit.
 Exit code 77: skipped, there is no systemd-analyze.
 """
 import re

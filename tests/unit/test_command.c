@@ -1,5 +1,5 @@
 /* The control commands: how a line is taken apart, and what each answers. */
-#include "server/command.h"
+#include "server/control/command.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Command lines out of a stream: the same events however it is cut. */
-#include "server/line_reader.h"
+#include "server/control/line_reader.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The text of metrics: both forms to the letter, and what Accept makes of them. */
-#include "server/metrics.h"
+#include "server/metrics/metrics.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* What was refused lately: the latest first, the same counted, the oldest dropped. */
-#include "server/refusals.h"
+#include "server/control/refusals.h"
 
 #include <criterion/criterion.h>
 

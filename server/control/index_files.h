@@ -2,7 +2,7 @@
 #ifndef CAIRN_SERVER_INDEX_FILES_H
 #define CAIRN_SERVER_INDEX_FILES_H
 
-#include "server/folders.h"
+#include "server/sandbox/folders.h"
 
 struct index_file {
     char *path;

@@ -1,4 +1,4 @@
-#include "server/account.h"
+#include "server/sandbox/account.h"
 
 #include "common/mem.h"
 

@@ -4,8 +4,8 @@
 #define CAIRN_SERVER_REPORT_H
 
 #include "common/json_writer.h"
-#include "server/command.h"
-#include "server/index_files.h"
+#include "server/control/command.h"
+#include "server/control/index_files.h"
 
 /* What the row of a site says, as members of a JSON object that was begun. */
 void report_write_site(struct json_writer *json, const struct site_list *sites, size_t i);

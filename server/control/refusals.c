@@ -1,4 +1,4 @@
-#include "server/refusals.h"
+#include "server/control/refusals.h"
 
 #include <stdarg.h>
 #include <stdio.h>

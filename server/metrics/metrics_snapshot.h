@@ -4,7 +4,7 @@
 #define CAIRN_SERVER_METRICS_SNAPSHOT_H
 
 #include "server/loader.h"
-#include "server/process_numbers.h"
+#include "server/metrics/process_numbers.h"
 #include "server/workers.h"
 
 /* Where the numbers come from. All of it is borrowed, and stays as long as somebody asks. */

@@ -3,7 +3,7 @@
 #ifndef CAIRN_SERVER_METRICS_EXPORT_H
 #define CAIRN_SERVER_METRICS_EXPORT_H
 
-#include "server/metrics_snapshot.h"
+#include "server/metrics/metrics_snapshot.h"
 #include "telemetry/otlp.h"
 
 /* Appends the items; returns how many metrics they are. */

@@ -3,11 +3,11 @@
 #ifndef CAIRN_SERVER_SANDBOX_H
 #define CAIRN_SERVER_SANDBOX_H
 
-#include "server/account.h"
 #include "server/config.h"
-#include "server/folders.h"
 #include "server/listeners.h"
-#include "server/syscall_filter.h"
+#include "server/sandbox/account.h"
+#include "server/sandbox/folders.h"
+#include "server/sandbox/syscall_filter.h"
 #include "telemetry/settings.h"
 
 struct sandbox {

@@ -5,7 +5,7 @@
 #ifndef CAIRN_SERVER_CONTROL_H
 #define CAIRN_SERVER_CONTROL_H
 
-#include "server/command.h"
+#include "server/control/command.h"
 
 #include <poll.h>
 

@@ -1,4 +1,4 @@
-#include "server/index_files.h"
+#include "server/control/index_files.h"
 
 #include "common/index.h"
 #include "common/mem.h"

@@ -1,7 +1,7 @@
-#include "server/command.h"
+#include "server/control/command.h"
 
 #include "common/mem.h"
-#include "server/report.h"
+#include "server/control/report.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

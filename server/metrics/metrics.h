@@ -3,8 +3,8 @@
 #ifndef CAIRN_SERVER_METRICS_H
 #define CAIRN_SERVER_METRICS_H
 
-#include "server/exposition.h"
-#include "server/metrics_snapshot.h"
+#include "server/metrics/exposition.h"
+#include "server/metrics/metrics_snapshot.h"
 
 /* Writes all metrics. Errors are the stream's. */
 void metrics_write(const struct metrics_snapshot *snapshot, enum metrics_format format,

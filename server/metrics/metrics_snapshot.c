@@ -1,4 +1,4 @@
-#include "server/metrics_snapshot.h"
+#include "server/metrics/metrics_snapshot.h"
 
 #include "common/mem.h"
 

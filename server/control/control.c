@@ -1,4 +1,4 @@
-#include "server/control.h"
+#include "server/control/control.h"
 
 #include "common/mem.h"
 #include "http/limits.h"

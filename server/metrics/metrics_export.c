@@ -1,4 +1,4 @@
-#include "server/metrics_export.h"
+#include "server/metrics/metrics_export.h"
 
 #include "net/limit_hit.h"
 

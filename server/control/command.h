@@ -3,9 +3,9 @@
 #ifndef CAIRN_SERVER_COMMAND_H
 #define CAIRN_SERVER_COMMAND_H
 
-#include "server/line_reader.h"
+#include "server/control/line_reader.h"
+#include "server/control/refusals.h"
 #include "server/loader.h"
-#include "server/refusals.h"
 #include "server/telemetry.h"
 #include "server/workers.h"
 

@@ -1,10 +1,10 @@
-#include "server/sandbox.h"
+#include "server/sandbox/sandbox.h"
 
 #include "common/mem.h"
 #include "common/release.h"
 #include "net/thread_filter.h"
-#include "server/landlock.h"
 #include "server/log_file.h"
+#include "server/sandbox/landlock.h"
 
 #include <errno.h>
 #include <libgen.h>

@@ -1,4 +1,4 @@
-#include "server/report.h"
+#include "server/control/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

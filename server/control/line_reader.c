@@ -1,4 +1,4 @@
-#include "server/line_reader.h"
+#include "server/control/line_reader.h"
 
 static bool is_binary(struct slice line)
 {

@@ -1,4 +1,4 @@
-#include "server/exposition.h"
+#include "server/metrics/exposition.h"
 
 #include "http/accept.h"
 

@@ -1,4 +1,4 @@
-#include "server/folders.h"
+#include "server/sandbox/folders.h"
 
 #include "common/mem.h"
 

@@ -1,4 +1,4 @@
-#include "server/process_numbers.h"
+#include "server/metrics/process_numbers.h"
 
 #include "common/read_at.h"
 

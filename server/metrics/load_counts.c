@@ -1,4 +1,4 @@
-#include "server/load_counts.h"
+#include "server/metrics/load_counts.h"
 
 #include "common/error.h"
 

@@ -1,4 +1,4 @@
-#include "server/syscall_filter.h"
+#include "server/sandbox/syscall_filter.h"
 
 #include "common/mem.h"
 #include "common/read_at.h"
