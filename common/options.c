@@ -204,8 +204,9 @@ static int read_long(struct reader *reader, const struct argument *argument, str
     bool has_value = argument->text[2 + name.count] == '=';
     const struct option *option = NULL;
     int status = find_name(reader->table, name, &option, error);
-    return status != 0 ? status
-                       : read_flag(reader, argument, option, has_value ? rest.bytes : NULL, error);
+    return option == NULL
+               ? status
+               : read_flag(reader, argument, option, has_value ? rest.bytes : NULL, error);
 }
 
 /* Letters that stand together; what follows one that takes a value is its value. */

@@ -162,8 +162,10 @@ static int check_log(const char *name, bool *out_is_new, struct error *error)
     struct stat file;
     int fd;
     *out_is_new = false;
-    bool exists = !log_file_is_path(name) || stat(name, &file) == 0;
-    bool is_fifo = log_file_is_path(name) && exists && S_ISFIFO(file.st_mode);
+    bool is_path = log_file_is_path(name);
+    bool is_there = is_path && stat(name, &file) == 0;
+    bool exists = is_there || !is_path;
+    bool is_fifo = is_there && S_ISFIFO(file.st_mode);
     if (exists && !is_fifo) {
         int status = log_file_open(name, &fd, error);
         if (status == 0) {
@@ -265,21 +267,24 @@ static struct listeners names_of(const struct listen_address *addresses, size_t 
     return listeners;
 }
 
-/* *needs has what there is besides addresses. */
-static int enter_sandbox(struct sandbox *sandbox, struct sandbox_needs *needs, struct error *error)
+/* `needs` has what there is besides addresses and the account. */
+static int enter_sandbox(struct sandbox *sandbox, struct sandbox_needs needs,
+                         const struct account *account, struct error *error)
 {
-    const struct config *config = needs->config;
+    const struct config *config = needs.config;
     struct listeners listeners = names_of(config->listeners, config->listener_count);
     struct listeners admin = names_of(&config->admin, config->has_admin);
-    needs->listeners = &listeners;
-    needs->admin = &admin;
-    int status = sandbox_enter(sandbox, needs, error);
+    needs.listeners = &listeners;
+    needs.admin = &admin;
+    needs.account = account;
+    int status = sandbox_enter(sandbox, &needs, error);
     free(listeners.at);
     free(admin.at);
     return status;
 }
 
-static void check_sandbox(struct check *check, struct sandbox *sandbox, struct sandbox_needs *needs)
+static void check_sandbox(struct check *check, struct sandbox *sandbox,
+                          const struct sandbox_needs *needs)
 {
     const char *user = check->config->user;
     struct account account = {0};
@@ -289,11 +294,10 @@ static void check_sandbox(struct check *check, struct sandbox *sandbox, struct s
     if (status == 0 && user != NULL) {
         put(check, "becomes", "%s (uid %u, gid %u)", user, (unsigned)account.uid,
             (unsigned)account.gid);
-        needs->account = &account;
     }
     (void)fflush(stdout);
     if (status == 0) {
-        status = enter_sandbox(sandbox, needs, &error);
+        status = enter_sandbox(sandbox, *needs, user == NULL ? NULL : &account, &error);
     }
     if (status == 0) {
         sandbox_text(sandbox, text);

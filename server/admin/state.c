@@ -40,7 +40,7 @@ static bool is_same_stack(const struct site_stack *a, const struct site_stack *b
 {
     return a->count == b->count && a->active_count == b->active_count &&
            slice_equal(a->prefix, b->prefix) &&
-           memcmp(a->sites, b->sites, a->count * sizeof *a->sites) == 0;
+           memcmp(a->sites, b->sites, a->count * sizeof(struct site *)) == 0;
 }
 
 static const struct site_stack *stack_like(const struct site_host *host,

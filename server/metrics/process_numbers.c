@@ -4,8 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,9 +31,13 @@ void process_files_close(struct process_files *files)
 static void take_memory(const struct process_files *files, struct process_numbers *numbers)
 {
     char text[128] = "";
-    uint64_t pages, resident;
-    if (files->statm_fd < 0 || read_at(files->statm_fd, text, sizeof text - 1, 0) <= 0 ||
-        sscanf(text, "%" SCNu64 " %" SCNu64, &pages, &resident) != 2) {
+    char *behind_pages, *behind_resident;
+    if (files->statm_fd < 0 || read_at(files->statm_fd, text, sizeof text - 1, 0) <= 0) {
+        return;
+    }
+    uint64_t pages = strtoull(text, &behind_pages, 10);
+    uint64_t resident = strtoull(behind_pages, &behind_resident, 10);
+    if (behind_pages == text || behind_resident == behind_pages) {
         return;
     }
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);

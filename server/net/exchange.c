@@ -144,7 +144,9 @@ static struct exchange exchange_of(const struct batch_response *response)
 static struct slice keep(char **at, struct slice text)
 {
     struct slice copy = {*at, text.count};
-    memcpy(*at, text.bytes, text.count);
+    if (text.count > 0) {
+        memcpy(*at, text.bytes, text.count);
+    }
     *at += text.count;
     return copy;
 }

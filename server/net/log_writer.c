@@ -181,9 +181,8 @@ static enum outcome write_ring(struct log_writer *writer, struct log_ring *ring)
     int fd = atomic_load_explicit(&writer->fd, memory_order_relaxed);
     struct iovec pieces[2];
     enum outcome outcome = WROTE_NOTHING;
-    size_t count;
-    while ((count = log_ring_lines(ring, writer->torn_bytes,
-                                   writer->is_file ? FILE_BYTES : PIPE_BUF, pieces)) > 0) {
+    size_t most = writer->is_file ? FILE_BYTES : PIPE_BUF;
+    while (log_ring_lines(ring, writer->torn_bytes, most, pieces) > 0) {
         if (!writer->is_file && !is_writable(fd)) {
             return WROTE_BLOCKED;
         }
@@ -348,7 +347,7 @@ struct log_ring *log_writer_add(struct log_writer *writer, size_t bytes)
 {
     struct log_ring *ring = mem_aligned(_Alignof(struct log_ring), sizeof *ring);
     log_ring_init(ring, bytes, writer->wake_fd);
-    writer->rings = mem_resize(writer->rings, writer->ring_count + 1, sizeof *writer->rings);
+    writer->rings = mem_resize(writer->rings, writer->ring_count + 1, sizeof(struct log_ring *));
     writer->rings[writer->ring_count++] = ring;
     return ring;
 }

@@ -87,7 +87,7 @@ int unix_socket_check(const char *path, bool *out_is_there, struct error *error)
 int unix_socket_listen(const char *path, mode_t mode, int backlog, int *out_fd, struct error *error)
 {
     struct sockaddr_un address;
-    bool exists;
+    bool exists = false;
     int result = look(path, &address, &exists, error);
     if (result == 0 && exists) {
         result = remove_stale(&address, error);
