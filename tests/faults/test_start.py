@@ -225,15 +225,6 @@ class TestStart(unittest.TestCase):
                      Wanted(self.site, user=user, group=group, bin_folder=programs),
                      only=("getpwnam", "getgrnam", "setgroups", "setresgid", "setresuid"))
 
-    def test_with_all_that_operators_want(self):
-        """An admin address with a token, and an access log: their threads are held to it, too."""
-        token = self.folder / "token"
-        token.write_text("0123456789abcdef0123456789abcdef\n")
-        token.chmod(0o600)
-        options = ["--admin", "127.0.0.1:0", "--admin-token-file", token,
-                   "--access-log", self.folder / "access.log"]
-        self.try_all("server-start-operated", Wanted(self.site, options=options))
-
     # signed releases
 
     def test_trusting(self):
