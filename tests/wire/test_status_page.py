@@ -135,10 +135,11 @@ class TestPage(StatusPage):
         self.click(page, "[data-key='rollback-0']")
         self.wait(page, "document.querySelector('#confirm').open")
         self.picture(page, "confirm")
-        self.click(page, "#confirm button[value=cancel]")
-        self.wait(page, "!document.querySelector('#confirm').open")
+        # left, and opened again before the browser has told of that: one yes is one rollback
+        page.run("document.querySelector('#confirm button[value=cancel]').click();"
+                 "document.querySelector(\"[data-key='rollback-0']\").click()")
+        self.wait(page, "document.querySelector('#confirm').open")
         self.assertEqual(server.get("/").body, b"broken\n")
-        self.click(page, "[data-key='rollback-0']")
         self.click(page, "#confirm-yes")
         self.wait(page, "document.querySelector('tr.current .name').textContent === 'Release 1'")
         self.assertEqual(server.get("/").body, b"good\n")

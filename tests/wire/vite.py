@@ -15,7 +15,7 @@ EXAMPLE = cairn.SOURCE / "examples" / "vite"
 NODE_LEAST = 18
 # What npm says when it cannot reach its registry; any other failure is one of the project.
 _NO_NETWORK = re.compile(r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|"
-                         r"ERR_SOCKET_TIMEOUT|E40[137]|E5\d\d)\b")
+                         r"ERR_SOCKET_TIMEOUT|E40[137]|E5\d\d|\w*_CERT_?\w*|UNABLE_TO_\w+)\b")
 
 
 def _check_tools():

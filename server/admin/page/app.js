@@ -139,17 +139,23 @@ function notice(text, level = "") {
 
 /* ---- dialogs ---- */
 
-/* Whether it was left with yes. The event of an earlier closing may come when it is open again. */
+const waiting = new Map(); /* by dialog: what ends the wait for it */
+
+/* Whether it was left with yes. The event of a closing comes late, maybe when the dialog is open
+   again: who waited for it is told before that, so that one yes is never taken for two. */
 function wait(dialog) {
+  waiting.get(dialog)?.();
   return new Promise((resolve) => {
     const onClose = () => {
       if (!dialog.open) {
         dialog.removeEventListener("close", onClose);
+        waiting.delete(dialog);
         resolve(dialog.returnValue === "yes");
       }
     };
-    dialog.returnValue = "";
     dialog.addEventListener("close", onClose);
+    waiting.set(dialog, onClose);
+    dialog.returnValue = "";
     dialog.showModal();
   });
 }
