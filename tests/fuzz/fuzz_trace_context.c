@@ -12,13 +12,13 @@ static bool is_digits(const char *text, size_t count)
 static bool slow_parse(const char *text, size_t count)
 {
     static const char zeros[] = "00000000000000000000000000000000";
-    if (strlen(text) != count || count < 55) {
+    if (count < 55 || strlen(text) < 55) {
         return false;
     }
     bool has_form = is_digits(text, 2) && text[2] == '-' && is_digits(text + 3, 32) &&
                     text[35] == '-' && is_digits(text + 36, 16) && text[52] == '-' &&
                     is_digits(text + 53, 2);
-    bool has_end = text[55] == '\0' || (text[55] == '-' && strncmp(text, "00", 2) != 0);
+    bool has_end = count == 55 || (text[55] == '-' && strncmp(text, "00", 2) != 0);
     return has_form && has_end && strncmp(text, "ff", 2) != 0 &&
            strncmp(text + 3, zeros, 32) != 0 && strncmp(text + 36, zeros, 16) != 0;
 }
