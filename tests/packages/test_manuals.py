@@ -155,7 +155,10 @@ class TestCompletions(unittest.TestCase):
         shutil.copy(COMPLETIONS / "_cairn", place)
 
         def typed(line, expected):
-            pid, terminal = pty.fork()
+            try:
+                pid, terminal = pty.fork()
+            except OSError as problem:  # no /dev/pts, as in a bare chroot
+                raise unittest.SkipTest(f"no terminal can be had: {problem}") from None
             if pid == 0:
                 os.chdir(self.folder)
                 os.execvpe("zsh", ["zsh", "-f", "-i"], {**self.env, "PS1": "", "TERM": "xterm"})

@@ -55,7 +55,7 @@ def main():
     if code != 0 or verdict is None or re.search(r"ignoring|Unknown", text):
         print(f"unit: {text}")
         return 1
-    filters = (SOURCE / "server" / "syscall_filter.c").read_text()
+    filters = (SOURCE / "server" / "sandbox" / "syscall_filter.c").read_text()
     lists = filters.replace(re.search(r"sanitizer_calls\[\] = \{.*?\n\};", filters, re.S)[0], "")
     needed = set(re.findall(r"SCMP_SYS\((\w+)\)", lists)) - OTHER_MACHINES | CONFINING
     missing = needed - allowed()
