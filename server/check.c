@@ -1,5 +1,7 @@
 #include "server/check.h"
 
+#include "admin/page.h"
+#include "admin/token.h"
 #include "common/mem.h"
 #include "net/unix_socket.h"
 #include "server/announcement.h"
@@ -308,6 +310,23 @@ static void check_sandbox(struct check *check, struct sandbox *sandbox,
     account_fini(&account);
 }
 
+/* What the admin address reads. */
+static void check_admin(struct check *check, const char *page)
+{
+    const char *token_file = check->config->admin_token_file;
+    struct admin_token token;
+    struct error error = {""};
+    if (admin_token_init(&token, token_file, &error) != 0) {
+        add_problem(check, &error);
+    } else {
+        put(check, "changes", "%s%s",
+            token_file == NULL ? "none by the admin address" : "with the token in ",
+            token_file == NULL ? "" : token_file);
+    }
+    admin_token_fini(&token);
+    put(check, "status page", "%s", page == NULL ? "none" : page);
+}
+
 bool check_start(const struct config *config, struct loader *loader, struct trust *trust,
                  struct sandbox *sandbox, const char *program)
 {
@@ -323,6 +342,10 @@ bool check_start(const struct config *config, struct loader *loader, struct trus
     put(&check, "workers", "%zu, and %zu disk readers", config->worker_count,
         config->disk_reader_count);
     check_access_log(&check);
+    char *page = config->has_admin ? admin_page_find(config->admin_page, program) : NULL;
+    if (config->has_admin) {
+        check_admin(&check, page);
+    }
     telemetry_settings_init(&telemetry, "cairn-serve");
     list_telemetry(&check, &telemetry);
     list_limits(&check);
@@ -331,11 +354,13 @@ bool check_start(const struct config *config, struct loader *loader, struct trus
         struct sandbox_needs needs = {
             .config = config,
             .telemetry = telemetry_settings_on(&telemetry) ? &telemetry : NULL,
+            .admin_page = page,
             .program = program,
         };
         check_sandbox(&check, sandbox, &needs);
     }
     telemetry_settings_fini(&telemetry);
+    free(page);
     puts(check.problems == 0 ? "It would start." : "It would not start.");
     return fflush(stdout) == 0 && check.problems == 0;
 }

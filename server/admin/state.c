@@ -142,11 +142,6 @@ static void write_process(struct json_writer *json, const struct admin_context *
 
 static void write_totals(struct json_writer *json, const struct admin_context *context)
 {
-    static const char *const states[CONN_STATES] = {
-        [CONN_NEW] = "new",          [CONN_IDLE] = "idle",       [CONN_HEAD] = "head",
-        [CONN_BODY] = "body",        [CONN_WRITING] = "writing", [CONN_READING] = "disk",
-        [CONN_LINGERING] = "ending",
-    };
     struct loop_totals totals = workers_totals(context->metrics.workers);
     json_key(json, "totals");
     json_begin_object(json);
@@ -160,7 +155,7 @@ static void write_totals(struct json_writer *json, const struct admin_context *c
     json_key(json, "connections");
     json_begin_object(json);
     for (size_t i = 0; i < CONN_STATES; i++) {
-        put_number(json, states[i], totals.connections[i]);
+        put_number(json, conn_state_name((enum conn_state)i), totals.connections[i]);
     }
     json_end_object(json);
 }

@@ -2,16 +2,6 @@
 
 #include "net/limit_hit.h"
 
-static const char *const state_names[CONN_STATES] = {
-    [CONN_NEW] = "new",
-    [CONN_IDLE] = "idle",
-    [CONN_HEAD] = "reading_head",
-    [CONN_BODY] = "reading_body",
-    [CONN_WRITING] = "writing",
-    [CONN_READING] = "waiting_for_disk",
-    [CONN_LINGERING] = "lingering",
-};
-
 enum { REDIRECTIONS = 2 }; /* the class of 304, which stands for a file that is not sent */
 
 static const char *const class_names[STATUS_CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -131,7 +121,7 @@ static void put_connections(struct exposition *to, const struct metrics_snapshot
     const struct loop_totals *totals = &snapshot->totals;
     exposition_family(to, &states);
     for (size_t i = 0; i < CONN_STATES; i++) {
-        exposition_label(to, "state", state_names[i]);
+        exposition_label(to, "state", conn_state_name((enum conn_state)i));
         exposition_number(to, totals->connections[i]);
     }
     put_counter(to, "cairn_connections_accepted", NULL, totals->accepted, "Connections accepted.");

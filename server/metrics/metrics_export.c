@@ -112,20 +112,12 @@ static void put_answers(struct export *to)
 
 static void put_connections(struct export *to)
 {
-    static const char *const states[CONN_STATES] = {
-        [CONN_NEW] = "new",
-        [CONN_IDLE] = "idle",
-        [CONN_HEAD] = "reading_head",
-        [CONN_BODY] = "reading_body",
-        [CONN_WRITING] = "writing",
-        [CONN_READING] = "waiting_for_disk",
-        [CONN_LINGERING] = "lingering",
-    };
     const struct loop_totals *totals = &to->snapshot->totals;
     struct otlp_metric metric = begin(to, OTLP_UP_DOWN_SUM, "cairn.connections", "{connection}",
                                       "Open connections, by what they are at.");
     for (size_t i = 0; i < CONN_STATES; i++) {
-        put_point_of(to, totals->connections[i], "cairn.connection.state", states[i]);
+        put_point_of(to, totals->connections[i], "cairn.connection.state",
+                     conn_state_name((enum conn_state)i));
     }
     otlp_metric_end(to->items, &metric);
     uint64_t active = totals->connections[CONN_BODY] + totals->connections[CONN_WRITING] +

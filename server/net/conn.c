@@ -9,6 +9,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+const char *conn_state_name(enum conn_state state)
+{
+    static const char *const names[CONN_STATES] = {
+        [CONN_NEW] = "new",
+        [CONN_IDLE] = "idle",
+        [CONN_HEAD] = "reading_head",
+        [CONN_BODY] = "reading_body",
+        [CONN_WRITING] = "writing",
+        [CONN_READING] = "waiting_for_disk",
+        [CONN_LINGERING] = "lingering",
+    };
+    assert(state < CONN_STATES);
+    return names[state];
+}
+
 #define FOREVER_MS (INT64_MAX / 4)
 
 static int64_t timeout_ms(const struct limits *limits, enum conn_state state)

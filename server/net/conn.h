@@ -22,6 +22,9 @@ enum conn_state {
     CONN_CLOSED, /* in no list; freed at the end of the turn */
 };
 
+/* What metrics call a state. Static. */
+const char *conn_state_name(enum conn_state state);
+
 /* Input, or the rest of a head. */
 struct conn_buffer {
     size_t start; /* bytes [start, end) are unused */

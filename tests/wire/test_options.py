@@ -300,6 +300,22 @@ class TestCheck(Options):
         self.assertEqual(sorted(str(path) for path in self.folder.rglob("*")), before)
         return done
 
+    def test_what_the_admin_address_reads(self):
+        words = ("--admin", "127.0.0.1:0", self.index)
+        self.assertRegex(self.check(*words).out, r"(?m)^changes +none by the admin address$")
+        token = Path(self.write("token", "0123456789abcdef\n"))
+        token.chmod(0o600)
+        done = self.check("--admin-token-file", token, *words)
+        self.assertIn(f"with the token in {token}", done.out)
+        for spoil, said in ((lambda: token.chmod(0o644), "token: "),
+                            (lambda: token.write_text("short\n"), "is no token"),
+                            (token.unlink, "No such file")):
+            token.chmod(0o600)
+            spoil()
+            done = self.check("--admin-token-file", token, *words, expect=1)
+            self.assertIn(said, done.err)
+            self.assertIn("It would not start.", done.out)
+
     def test_what_it_says(self):
         conf = self.write("serve.conf", f"--retain 5\n--limit head-size=32k\n{self.index} at=/docs\n")
         log, unix = self.folder / "access.log", self.folder / "http.sock"

@@ -281,7 +281,8 @@ function renderCharts() {
   chart("chart-connections", "Connections", last ? plain.format(last[CONNECTIONS]) : "–", [
     { name: "open", color: "c2", values: column(CONNECTIONS), now: last ? plain.format(last[CONNECTIONS]) : "–" }],
   (number) => plain.format(Math.ceil(number)), false,
-  ["idle", "writing", "disk"].map((name) => ({ name, now: plain.format(connections[name] ?? 0) })));
+  [["idle", "idle"], ["writing", "writing"], ["waiting_for_disk", "disk"]].map(
+    ([state, name]) => ({ name, now: plain.format(connections[state] ?? 0) })));
   byId("span").textContent = samples.length > 0 ? `the last ${duration(samples.length)}, ${bytes(last[BYTES])} a second now` : "";
 }
 
