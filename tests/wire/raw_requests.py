@@ -19,20 +19,21 @@ SITE = {
 }
 
 # statuses: what Cairn answers; closes: and whether the connection ends; also: what the RFCs allow
-# besides (differential.py); fields: of the last answer, a value, or None for absent.
-Row = namedtuple("Row", "name data statuses closes also fields")
+# besides (differential.py); fields: of the last answer, a value, or None for absent;
+# sends_behind_close: the client asks for the end and sends more, which it must not (RFC 9112 9.6).
+Row = namedtuple("Row", "name data statuses closes also fields sends_behind_close")
 ROWS = []
 HOST = "Host: a.example\r\n"
 
 
-def row(name, data, *statuses, closes=None, also=(), fields=None):
+def row(name, data, *statuses, closes=None, also=(), fields=None, sends_behind_close=False):
     """A refusal of what cannot be understood closes, unless said otherwise."""
     if isinstance(data, str):
         data = data.encode("latin-1")
     closes = statuses[-1] in (400, 413, 414, 431, 505) if closes is None else closes
     if any(other.name == name for other in ROWS):
         raise ValueError(f"{name} comes twice")
-    ROWS.append(Row(name, data, statuses, closes, set(also), fields or {}))
+    ROWS.append(Row(name, data, statuses, closes, set(also), fields or {}, sends_behind_close))
 
 
 def get(target="/page.html", fields="", method="GET", version="1.1", host=HOST):
@@ -251,7 +252,8 @@ row("HTTP/1.0", get(version="1.0"), 200, closes=True)
 row("HTTP/1.0 keep-alive", get(version="1.0", fields="Connection: Keep-Alive\r\n"), 200,
     fields={"connection": "keep-alive"})
 row("HTTP/1.0 HEAD", get(version="1.0", method="HEAD"), 200, closes=True)
-row("nothing after close", get(fields="Connection: close\r\n") + get("/guide/"), 200, closes=True)
+row("nothing after close", get(fields="Connection: close\r\n") + get("/guide/"), 200, closes=True,
+    sends_behind_close=True)
 row("a pipeline", get() + get("/missing") + get("/guide/", method="HEAD") + get("/data.bin"), 200, 404, 200, 200)
 row("a pipeline that ends badly", get() + "BAD\r\n\r\n" + get(), 200, 400)
 row("Upgrade: h2c", get(fields="Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"), 200)

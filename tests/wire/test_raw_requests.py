@@ -95,10 +95,21 @@ class TestRawRequests(unittest.TestCase):
                 fields.pop("date")
                 answers.append((status, fields, body))
             if row.closes:
-                rest = data + client.read_to_end()
+                rest = data + self.read_to_end(row, client)
                 if rest:
                     raise AssertionError(f"{row.name}: more came: {rest[:300]}")
         return answers
+
+    @staticmethod
+    def read_to_end(row, client):
+        """What follows the last answer. Bytes that come after an orderly end of the connection are
+        answered by the system with a reset: only a client that sends where it must not sees it."""
+        try:
+            return client.read_to_end()
+        except ConnectionResetError:
+            if not row.sends_behind_close:
+                raise
+            return b""
 
     def check(self, row, answers):
         sentinel = None if row.closes else answers[-1]
