@@ -2,15 +2,19 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+/* RFC 3339. An index may say any time: one without four digits of a year counts as none. */
 static void format_time(int64_t seconds, char out[21])
 {
     time_t time = seconds;
     struct tm parts;
-    gmtime_r(&time, &parts);
-    strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (gmtime_r(&time, &parts) == NULL || parts.tm_year < 1000 - 1900 ||
+        parts.tm_year > 9999 - 1900 || strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
+        memcpy(out, "1970-01-01T00:00:00Z", 21);
+    }
 }
 
 static const char *state_of(const struct site_list *sites, size_t i)
