@@ -228,8 +228,12 @@ static bool has_body(struct admin_connection *connection, struct admin_turn *tur
     return *out_bytes <= connection->input_count;
 }
 
+/* Behind empty lines, which h1_parse() passes over (RFC 9112 §2.2). */
 static struct slice method_of(struct slice input)
 {
+    while (slice_starts_with(input, SLICE("\r\n"))) {
+        input = slice_after(input, 2);
+    }
     return slice_take(&input, ' ');
 }
 
