@@ -537,8 +537,10 @@ static int verify_all(const struct cairn_release *release, struct error *error)
         unsigned count = cairn_entry_representation_count(entry);
         for (unsigned j = 0; j < count && status == 0; j++) {
             struct error detail = {""};
-            status = verify(release, cairn_entry_representation(release, entry, j), sha256_stream,
-                            &detail);
+            const struct cairn_representation *form = cairn_entry_representation(release, entry, j);
+            status = form == NULL
+                         ? error_set(&detail, ERR_CHANGED, "the index was overwritten meanwhile")
+                         : verify(release, form, sha256_stream, &detail);
             if (status != 0) {
                 struct cairn_text path = cairn_entry_path(release, entry);
                 error_set(error, status, "%.*s: %s", (int)path.count, path.bytes, detail.text);
