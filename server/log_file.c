@@ -63,6 +63,8 @@ static const char *advice(int number)
     case EACCES:
     case EROFS:
         return " (the server's user has to be able to write the file, or to make it in its folder)";
+    case ELOOP:
+        return " (root follows no link to a log: name the file itself)";
     case ENOENT:
         return " (its folder has to be there)";
     default:
@@ -75,7 +77,11 @@ int log_file_open(const char *name, int *out_fd, struct error *error)
     if (!log_file_is_path(name)) {
         return open_fd(name, out_fd, error);
     }
-    int fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    if (geteuid() == 0 && strncmp(name, "/dev/", 5) != 0) {
+        flags |= O_NOFOLLOW; /* who may write the folder must not choose what root opens */
+    }
+    int fd = open(name, flags, 0640);
     if (fd < 0) {
         int number = errno;
         return error_set(error, -number, "%s: %s%s", name, strerror(number), advice(number));
@@ -88,7 +94,7 @@ int log_file_give(int fd, const char *name, uid_t uid, gid_t gid, struct error *
 {
     struct stat status;
     if (!log_file_is_path(name) || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_uid != 0 || status.st_size != 0) {
+        status.st_uid != 0 || status.st_size != 0 || status.st_nlink != 1) {
         return 0;
     }
     return fchown(fd, uid, gid) == 0 ? 0
