@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -203,6 +204,20 @@ def upgrade_to_what_does_not_start(cairn):
     load.stop()
 
 
+def killed(cairn):
+    """Its unit starts it again, with the newest release that was committed, live before or not."""
+    page = Path("/root/site/about.html")
+    page.write_text("<!doctype html><title>After Cairn was killed</title>\n")
+    run("cairn-pack", "add", "--quiet", "/root/site", SITES / "site.cairn")
+    before = main_pid()
+    os.kill(before, signal.SIGKILL)
+    cairn.wait_until(lambda: is_active("cairn.service") and main_pid() not in (0, before),
+                     "the unit starts it again")
+    with cairn.Client(("127.0.0.1", 80)) as client:
+        answer = client.get("/about.html")
+    check(answer.status == 200 and answer.body == page.read_bytes(), f"{answer.status} {answer.body}")
+
+
 def remove(before):
     run("dpkg", "--remove", "cairn", "libcairn-dev", "libcairn0")
     for unit in ("cairn.service", "cairn.socket"):
@@ -242,6 +257,7 @@ def main():
     rotate()
     count = upgrade(cairn)
     upgrade_to_what_does_not_start(cairn)
+    killed(cairn)
     remove(before)
     install_where_the_user_is_there()
     print(f"inside: all of it, {count} requests over an upgrade, "

@@ -351,6 +351,16 @@ class TestSocket(Control):
         with Server(self.first, control=[self.path]), ControlSocket(self.path) as client:
             self.assertEqual(client.command("list"), "ok list sites=1")
 
+    def test_after_a_crash_with_the_newest_committed_release(self):
+        """Packed, but not live yet, when the server was killed."""
+        server = Server(self.current, control=[self.path])
+        self.expect_page(server, b"second\n")
+        server.kill()
+        cairn.write_tree(self.tree, {"index.html": "third\n"})
+        cairn.pack(self.tree, self.archive)
+        with Server(self.current, control=[self.path]) as server:
+            self.expect_page(server, b"third\n")
+
     def test_a_live_socket_is_refused(self):
         with Server(self.first, control=[self.path]) as server:
             other = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--control", self.path,
