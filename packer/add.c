@@ -1,6 +1,6 @@
 #include "packer/add.h"
 
-#include "packer/compress.h"
+#include "packer/archive/compress.h"
 #include "packer/session.h"
 
 #include <inttypes.h>

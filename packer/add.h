@@ -3,7 +3,7 @@
 #define CAIRN_PACKER_ADD_H
 
 #include "common/key.h"
-#include "packer/site_index.h"
+#include "packer/release/site_index.h"
 #include "telemetry/operation.h"
 
 #include <stdio.h>

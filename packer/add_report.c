@@ -2,7 +2,7 @@
 
 #include "common/json_writer.h"
 #include "common/mem.h"
-#include "packer/compress.h"
+#include "packer/archive/compress.h"
 
 #include <stdlib.h>
 

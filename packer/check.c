@@ -2,7 +2,7 @@
 
 #include "common/json_writer.h"
 #include "common/mem.h"
-#include "packer/file_reader.h"
+#include "packer/site/file_reader.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 
 #include "common/mem.h"
 #include "common/release.h"
-#include "packer/archive_writer.h"
-#include "packer/overlay.h"
-#include "packer/publish.h"
-#include "packer/release_commit.h"
-#include "packer/release_view.h"
+#include "packer/archive/archive_writer.h"
+#include "packer/release/overlay.h"
+#include "packer/release/publish.h"
+#include "packer/release/release_commit.h"
+#include "packer/release/release_view.h"
 
 #include <errno.h>
 #include <inttypes.h>

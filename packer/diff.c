@@ -2,7 +2,7 @@
 
 #include "common/json_writer.h"
 #include "common/opened_release.h"
-#include "packer/overlay.h"
+#include "packer/release/overlay.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

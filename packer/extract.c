@@ -3,7 +3,7 @@
 #include "common/mem.h"
 #include "common/opened_release.h"
 #include "common/path.h"
-#include "packer/release_view.h"
+#include "packer/release/release_view.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "common/key.h"
 #include "common/opened_release.h"
 #include "common/validators.h"
-#include "packer/compress.h"
+#include "packer/archive/compress.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

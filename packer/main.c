@@ -4,12 +4,10 @@
 #include "common/standard_streams.h"
 #include "common/version.h"
 #include "packer/add_report.h"
-#include "packer/add_watch.h"
+#include "packer/archive/codec_br.h"
+#include "packer/archive/codec_zstd.h"
 #include "packer/check.h"
-#include "packer/codec_br.h"
-#include "packer/codec_zstd.h"
 #include "packer/compact.h"
-#include "packer/dev.h"
 #include "packer/diff.h"
 #include "packer/extract.h"
 #include "packer/keygen.h"
@@ -19,6 +17,8 @@
 #include "packer/rebuild.h"
 #include "packer/request.h"
 #include "packer/verify.h"
+#include "packer/watch/add_watch.h"
+#include "packer/watch/dev.h"
 
 #include <errno.h>
 #include <signal.h>

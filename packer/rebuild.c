@@ -2,10 +2,10 @@
 
 #include "common/mem.h"
 #include "common/release.h"
-#include "packer/archive_writer.h"
-#include "packer/publish.h"
-#include "packer/release_view.h"
-#include "packer/salvage.h"
+#include "packer/archive/archive_writer.h"
+#include "packer/release/publish.h"
+#include "packer/release/release_view.h"
+#include "packer/release/salvage.h"
 #include "packer/verify.h"
 
 #include <errno.h>

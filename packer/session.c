@@ -2,13 +2,13 @@
 
 #include "common/mem.h"
 #include "common/release.h"
-#include "packer/atomic_file.h"
-#include "packer/catalog_cache.h"
-#include "packer/compress.h"
-#include "packer/publish.h"
-#include "packer/release_commit.h"
-#include "packer/sidecars.h"
-#include "packer/variant_store.h"
+#include "packer/archive/atomic_file.h"
+#include "packer/archive/catalog_cache.h"
+#include "packer/archive/compress.h"
+#include "packer/archive/sidecars.h"
+#include "packer/archive/variant_store.h"
+#include "packer/release/publish.h"
+#include "packer/release/release_commit.h"
 
 #include <errno.h>
 #include <libgen.h>

@@ -4,9 +4,9 @@
 #define CAIRN_PACKER_SESSION_H
 
 #include "packer/add.h"
-#include "packer/layers.h"
-#include "packer/overlay.h"
 #include "packer/progress.h"
+#include "packer/release/layers.h"
+#include "packer/release/overlay.h"
 
 struct session {
     const struct add_options *options;

@@ -3,7 +3,7 @@
 #include "common/mem.h"
 #include "common/opened_release.h"
 #include "common/sha256.h"
-#include "packer/release_view.h"
+#include "packer/release/release_view.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

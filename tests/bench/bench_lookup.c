@@ -30,7 +30,7 @@
  * subtracted from the rest. The index is the packer's, in anonymous memory of 4 KiB pages, as its
  * mapped file would have; --huge asks for 2 MiB pages for everything, which tells how much of a
  * miss is address translation. 10,000,000 paths take half a minute to build and 3.1 GB. */
-#include "packer/index_writer.h"
+#include "packer/release/index_writer.h"
 
 #include "common/index.h"
 #include "common/mem.h"

@@ -4,8 +4,8 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "common/sha256.h"
-#include "packer/archive_writer.h"
-#include "packer/index_writer.h"
+#include "packer/archive/archive_writer.h"
+#include "packer/release/index_writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

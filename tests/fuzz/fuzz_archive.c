@@ -11,7 +11,7 @@
 #include "packer/extract.h"
 #include "packer/list.h"
 #include "packer/rebuild.h"
-#include "packer/release_view.h"
+#include "packer/release/release_view.h"
 #include "packer/verify.h"
 #include "samples.h"
 

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "http_oracle.h"
 #include "net/h1_session.h"
-#include "packer/compress.h"
+#include "packer/archive/compress.h"
 #include "samples.h"
 #include "server/loader.h"
 

@@ -5,8 +5,8 @@
 
 #include "common/mem.h"
 #include "common/path.h"
-#include "packer/headers_file.h"
-#include "packer/rule_file.h"
+#include "packer/site/headers_file.h"
+#include "packer/site/rule_file.h"
 
 #include <strings.h>
 

@@ -2,7 +2,7 @@
  * the file is in, and the file's lines. */
 #include "fuzz.h"
 
-#include "packer/ignore.h"
+#include "packer/site/ignore.h"
 
 #include <wctype.h>
 

@@ -13,8 +13,8 @@
 #include "http/respond.h"
 #include "net/batch.h"
 #include "packer/diff.h"
-#include "packer/index_writer.h"
 #include "packer/list.h"
+#include "packer/release/index_writer.h"
 #include "packer/verify.h"
 #include "samples.h"
 

@@ -5,8 +5,8 @@
 
 #include "common/mem.h"
 #include "common/path.h"
-#include "packer/redirects_file.h"
-#include "packer/rule_file.h"
+#include "packer/site/redirects_file.h"
+#include "packer/site/rule_file.h"
 
 static size_t count_lines(struct slice text)
 {

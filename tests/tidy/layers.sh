@@ -32,18 +32,18 @@ may_not() {
 may common/index.h common
 may_not telemetry/exporter.h common
 may telemetry/exporter.h common telemetry
-may_not packer/walk.h common telemetry
+may_not packer/site/walk.h common telemetry
 may_not site/site.h common
-may packer/walk.h common packer
+may packer/site/walk.h common packer
 may_not site/site.h common packer
 may site/site_list.h common site
 may_not http/message.h common site
-may_not packer/walk.h common site
+may_not packer/site/walk.h common site
 may http/respond.h common site http
 may_not net/loop.h common site http
 may net/loop.h common telemetry site http net
 may_not server/control/control.h common telemetry site http net
-may_not packer/walk.h common telemetry site http net server
+may_not packer/site/walk.h common telemetry site http net server
 may server/control/control.h common telemetry site http net server
 may_not admin/admin.h common telemetry site http net server
 may admin/admin.h common telemetry site http net server admin

@@ -6,8 +6,8 @@
 
 #include "common/archive.h"
 #include "common/index.h"
-#include "packer/archive_writer.h"
-#include "packer/index_writer.h"
+#include "packer/archive/archive_writer.h"
+#include "packer/release/index_writer.h"
 
 /* ---- in memory ---- */
 

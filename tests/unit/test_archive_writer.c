@@ -1,5 +1,5 @@
 /* Appending to an archive: the lock, the buffer, and what an end without a commit leaves. */
-#include "packer/archive_writer.h"
+#include "packer/archive/archive_writer.h"
 
 #include "common/mem.h"
 #include "samples.h"

@@ -1,5 +1,5 @@
 /* Files and links that appear whole or not at all. */
-#include "packer/atomic_file.h"
+#include "packer/archive/atomic_file.h"
 
 #include "scratch.h"
 

@@ -1,6 +1,6 @@
 /* What an archive holds, from its records: every release, and what is left when some are damaged.
  */
-#include "packer/catalog.h"
+#include "packer/archive/catalog.h"
 
 #include "samples.h"
 #include "scratch.h"

@@ -2,7 +2,7 @@
 #include "packer/compact.h"
 
 #include "common/archive.h"
-#include "packer/release_view.h"
+#include "packer/release/release_view.h"
 #include "samples.h"
 #include "scratch.h"
 

@@ -1,5 +1,5 @@
 /* Coded forms: what is tried, what is kept, and that it decodes to what it was. */
-#include "packer/compress.h"
+#include "packer/archive/compress.h"
 
 #include "common/mem.h"
 

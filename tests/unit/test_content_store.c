@@ -1,5 +1,5 @@
 /* Files on their way into the archive: one that changes after the walk is refused. */
-#include "packer/content_store.h"
+#include "packer/archive/content_store.h"
 
 #include "scratch.h"
 

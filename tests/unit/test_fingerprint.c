@@ -1,6 +1,6 @@
 /* Names that prove what a file holds: bundlers' names and people's, alone and beside others, and
  * how many of random hashes are seen. */
-#include "packer/fingerprint.h"
+#include "packer/site/fingerprint.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* What the system tells of a tree, as names; and a walk of only these. */
-#include "packer/folder_watch.h"
+#include "packer/watch/folder_watch.h"
 
 #include "common/mem.h"
-#include "packer/walk.h"
+#include "packer/site/walk.h"
 #include "scratch.h"
 
 #include <criterion/criterion.h>

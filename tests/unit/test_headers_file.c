@@ -1,5 +1,5 @@
 /* `_headers` in both dialects: a table of files, paths, and the fields that come out. */
-#include "packer/headers_file.h"
+#include "packer/site/headers_file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Patterns of gitignore: rows of one file's text and a path, then what rows cannot show. */
-#include "packer/ignore.h"
+#include "packer/site/ignore.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

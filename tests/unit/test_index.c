@@ -3,7 +3,7 @@
 
 #include "common/mem.h"
 #include "common/record.h"
-#include "packer/index_writer.h"
+#include "packer/release/index_writer.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* When changes are acted upon: after quiet, later where something was taken away, and never later
  * than after the longest wait. */
-#include "packer/quiet.h"
+#include "packer/watch/quiet.h"
 
 #include <criterion/criterion.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* `_redirects` in both dialects: a table of lines and the rules that come out. */
-#include "packer/redirects_file.h"
+#include "packer/site/redirects_file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

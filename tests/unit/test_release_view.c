@@ -1,5 +1,5 @@
 /* A release as its records tell it: what is left out of it. */
-#include "packer/release_view.h"
+#include "packer/release/release_view.h"
 
 #include "common/index.h"
 #include "samples.h"

@@ -1,5 +1,5 @@
 /* Which paths a site answers, and with what: URL policies, and what rules do to them. */
-#include "packer/routes.h"
+#include "packer/site/routes.h"
 
 #include "common/mem.h"
 

@@ -1,5 +1,5 @@
 /* From stored files to an index: heads, folder pages, redirects, the 404 page. */
-#include "packer/site_index.h"
+#include "packer/release/site_index.h"
 
 #include "common/index.h"
 

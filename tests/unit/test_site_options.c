@@ -1,5 +1,5 @@
 /* The options of a release: set, written into the archive, and read again. */
-#include "packer/site_options.h"
+#include "packer/site/site_options.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The files of a site directory: order, links, what is left out, and what fails the walk. */
-#include "packer/walk.h"
+#include "packer/site/walk.h"
 
 #include "scratch.h"
 

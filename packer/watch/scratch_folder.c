@@ -1,0 +1,139 @@
+#include "packer/watch/scratch_folder.h"
+
+#include "common/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX    "cairn-dev-"
+#define LOCK_FILE "lock"
+
+static bool begins_with(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* Files alone: nobody makes folders in it. The lock goes last, with the folder. */
+static void remove_files(const char *path, const char *kept)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *found;
+    while (directory != NULL && (found = readdir(directory)) != NULL) {
+        bool is_kept = strcmp(found->d_name, LOCK_FILE) == 0 ||
+                       (kept != NULL && begins_with(found->d_name, kept));
+        if (!is_kept && strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0) {
+            char *name = mem_format("%s/%s", path, found->d_name);
+            (void)unlink(name);
+            free(name);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
+static void remove_folder(const char *path)
+{
+    remove_files(path, NULL);
+    char *lock = mem_format("%s/" LOCK_FILE, path);
+    (void)unlink(lock);
+    free(lock);
+    (void)rmdir(path);
+}
+
+/* What a run that was killed has left: it is ours, has a lock, and nobody holds that. */
+static void remove_if_left(const char *path)
+{
+    struct stat status;
+    char *lock = mem_format("%s/" LOCK_FILE, path);
+    int fd = -1;
+    if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid()) {
+        fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        remove_folder(path);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(lock);
+}
+
+static void remove_left(const char *parent)
+{
+    DIR *directory = opendir(parent);
+    const struct dirent *found;
+    while (directory != NULL && (found = readdir(directory)) != NULL) {
+        if (begins_with(found->d_name, PREFIX)) {
+            char *path = mem_format("%s/%s", parent, found->d_name);
+            remove_if_left(path);
+            free(path);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
+/* The lock is held before it has its name: nobody finds it free. */
+static int make_lock(struct scratch_folder *folder, struct error *error)
+{
+    char *temporary = mem_format("%s/" LOCK_FILE ".new", folder->path);
+    char *lock = mem_format("%s/" LOCK_FILE, folder->path);
+    int status = 0;
+    folder->lock_fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (folder->lock_fd < 0 || flock(folder->lock_fd, LOCK_EX | LOCK_NB) != 0 ||
+        rename(temporary, lock) != 0) {
+        status = error_set(error, -errno, "%s: %s", lock, strerror(errno));
+    }
+    free(lock);
+    free(temporary);
+    return status;
+}
+
+int scratch_folder_open(struct scratch_folder *folder, struct error *error)
+{
+    const char *named = getenv("TMPDIR");
+    const char *parent = named == NULL || *named == '\0' ? "/tmp" : named;
+    *folder = (struct scratch_folder){.lock_fd = -1};
+    char *real = realpath(parent, NULL);
+    if (real == NULL) {
+        return error_set(error, -errno, "%s: %s", parent, strerror(errno));
+    }
+    remove_left(real);
+    char *path = mem_format("%s/" PREFIX "XXXXXX", real);
+    free(real);
+    if (mkdtemp(path) == NULL) {
+        int status = error_set(error, -errno, "%s: %s", path, strerror(errno));
+        free(path);
+        return status;
+    }
+    folder->path = path;
+    return make_lock(folder, error);
+}
+
+void scratch_folder_clear(const struct scratch_folder *folder, const char *kept)
+{
+    remove_files(folder->path, kept);
+}
+
+void scratch_folder_remove(struct scratch_folder *folder)
+{
+    if (folder->path == NULL) {
+        return;
+    }
+    remove_folder(folder->path);
+    if (folder->lock_fd >= 0) {
+        close(folder->lock_fd);
+    }
+    free(folder->path);
+    *folder = (struct scratch_folder){.lock_fd = -1};
+}
