@@ -50,24 +50,44 @@ static void put_alone(struct export *to, enum otlp_metric_kind kind, const char 
 
 /* ---- answers ---- */
 
+/* error.type is for what the server has not managed (5xx), and is the status again. */
+static void put_kind(struct export *to, const struct metrics_duration *kind)
+{
+    otlp_text(to->items, OTLP_HISTOGRAM_POINT, "http.request.method", slice_of_string(kind->method),
+              SIZE_MAX);
+    otlp_text(to->items, OTLP_HISTOGRAM_POINT, "url.scheme", SLICE("http"), SIZE_MAX);
+    if (kind->status != 0) {
+        otlp_number(to->items, OTLP_HISTOGRAM_POINT, "http.response.status_code", kind->status);
+    }
+    if (kind->status >= 500) {
+        char text[16];
+        int bytes = snprintf(text, sizeof text, "%u", kind->status);
+        otlp_text(to->items, OTLP_HISTOGRAM_POINT, "error.type",
+                  (struct slice){text, (size_t)bytes}, SIZE_MAX);
+    }
+}
+
 static void put_durations(struct export *to)
 {
     double bounds[DURATION_BOUNDS];
     for (size_t i = 0; i < DURATION_BOUNDS; i++) {
         bounds[i] = (double)duration_bounds[i].ns / 1e9;
     }
-    const struct otlp_histogram histogram = {
-        .bounds = bounds,
-        .bound_count = DURATION_BOUNDS,
-        .counts = to->snapshot->durations,
-        .sum = (double)to->snapshot->duration_ns / 1e9,
-    };
     struct otlp_metric metric =
         begin(to, OTLP_HISTOGRAM, "http.server.request.duration", "s",
               "From the end of a request's head to the last byte of its answer.");
-    size_t begun = otlp_histogram_begin(to->items, to->period, &histogram);
-    otlp_text(to->items, OTLP_HISTOGRAM_POINT, "url.scheme", SLICE("http"), SIZE_MAX);
-    otlp_item_end(to->items, begun);
+    for (size_t i = 0; i < to->snapshot->duration_count; i++) {
+        const struct metrics_duration *kind = &to->snapshot->duration_kinds[i];
+        const struct otlp_histogram histogram = {
+            .bounds = bounds,
+            .bound_count = DURATION_BOUNDS,
+            .counts = kind->buckets,
+            .sum = (double)kind->sum_ns / 1e9,
+        };
+        size_t begun = otlp_histogram_begin(to->items, to->period, &histogram);
+        put_kind(to, kind);
+        otlp_item_end(to->items, begun);
+    }
     otlp_metric_end(to->items, &metric);
 }
 
@@ -119,12 +139,6 @@ static void put_connections(struct export *to)
         put_point_of(to, totals->connections[i], "cairn.connection.state",
                      conn_state_name((enum conn_state)i));
     }
-    otlp_metric_end(to->items, &metric);
-    uint64_t active = totals->connections[CONN_BODY] + totals->connections[CONN_WRITING] +
-                      totals->connections[CONN_READING];
-    metric = begin(to, OTLP_UP_DOWN_SUM, "http.server.active_requests", "{request}",
-                   "Requests whose head has been read and whose answer is not out.");
-    put_point_of(to, active, "url.scheme", "http");
     otlp_metric_end(to->items, &metric);
     put_alone(to, OTLP_SUM, "cairn.connections.accepted", "{connection}", "Connections accepted.",
               totals->accepted);

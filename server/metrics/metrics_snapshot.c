@@ -28,6 +28,50 @@ static char *host_text(struct slice name)
     return mem_format("%s%.*s", is_pattern ? "*" : "", (int)name.count, name.bytes);
 }
 
+/* Adds one worker's. */
+static void add_durations(const struct duration_counts *counts, struct metrics_duration *kind)
+{
+    for (size_t i = 0; i <= DURATION_BOUNDS; i++) {
+        kind->buckets[i] += read_counter(&counts->buckets[i]);
+    }
+    kind->sum_ns += read_counter(&counts->sum_ns);
+}
+
+/* What all workers have of one kind; false: none has any. */
+static bool take_kind(const struct workers *workers, size_t method, size_t status,
+                      struct metrics_duration *out_kind)
+{
+    bool is_there = false;
+    *out_kind = (struct metrics_duration){.method = method_names[method].bytes,
+                                          .status = metered_statuses[status]};
+    for (size_t i = 0; i < workers_count(workers); i++) {
+        const struct duration_counts *counts = atomic_load_explicit(
+            &workers_meters(workers, i)->durations[method][status], memory_order_acquire);
+        if (counts != NULL) {
+            add_durations(counts, out_kind);
+            is_there = true;
+        }
+    }
+    return is_there;
+}
+
+static void take_durations(const struct workers *workers, struct metrics_snapshot *snapshot)
+{
+    struct metrics_duration kind;
+    for (size_t i = 0; i < METHOD_NAMES * METERED_STATUSES; i++) {
+        if (!take_kind(workers, i / METERED_STATUSES, i % METERED_STATUSES, &kind)) {
+            continue;
+        }
+        snapshot->duration_kinds =
+            mem_resize(snapshot->duration_kinds, snapshot->duration_count + 1, sizeof kind);
+        snapshot->duration_kinds[snapshot->duration_count++] = kind;
+        for (size_t bucket = 0; bucket <= DURATION_BOUNDS; bucket++) {
+            snapshot->durations[bucket] += kind.buckets[bucket];
+        }
+        snapshot->duration_ns += kind.sum_ns;
+    }
+}
+
 static void take_workers(const struct workers *workers, struct metrics_snapshot *snapshot)
 {
     snapshot->workers = workers_running(workers);
@@ -35,11 +79,8 @@ static void take_workers(const struct workers *workers, struct metrics_snapshot 
     for (size_t i = 0; i < workers_count(workers); i++) {
         const struct meters *meters = workers_meters(workers, i);
         add_counts(&meters->hostless, &snapshot->hosts[0]);
-        for (size_t bucket = 0; bucket <= DURATION_BOUNDS; bucket++) {
-            snapshot->durations[bucket] += read_counter(&meters->durations[bucket]);
-        }
-        snapshot->duration_ns += read_counter(&meters->duration_ns);
     }
+    take_durations(workers, snapshot);
 }
 
 static void take_loads(const struct load_counts *counts, struct metrics_snapshot *snapshot)
@@ -123,5 +164,6 @@ void metrics_free(struct metrics_snapshot *snapshot)
     }
     free(snapshot->hosts);
     free(snapshot->sites);
+    free(snapshot->duration_kinds);
     free(snapshot);
 }

@@ -37,13 +37,23 @@ struct metrics_site {
     bool is_damaged; /* it is answered with 503 */
 };
 
+/* How long the answers of one kind took. */
+struct metrics_duration {
+    const char *method; /* in method_names; static */
+    unsigned status;    /* in metered_statuses; 0: another one */
+    uint64_t buckets[DURATION_BOUNDS + 1];
+    uint64_t sum_ns;
+};
+
 struct metrics_snapshot {
     int64_t taken_s; /* Unix time */
     int64_t started_s;
     uint64_t workers; /* that run */
     struct loop_totals totals;
-    uint64_t durations[DURATION_BOUNDS + 1]; /* as in struct meters */
+    uint64_t durations[DURATION_BOUNDS + 1]; /* of all answers; the last: above all bounds */
     uint64_t duration_ns;
+    size_t duration_count;
+    struct metrics_duration *duration_kinds; /* of each kind that there was */
     uint64_t loads[LOAD_OUTCOMES];
     uint64_t load_us;
     int64_t last_load_s; /* Unix time; 0: there was none */

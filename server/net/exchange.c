@@ -94,6 +94,7 @@ static void hand_over(struct turn *turn, struct exchange *exchange)
     if (turn->meters.is_on) {
         meters_add(&turn->meters, &(struct meter_entry){
                                       .host = exchange->meter,
+                                      .method = exchange->method,
                                       .status = exchange->status,
                                       .codec = exchange->codec,
                                       .body_bytes = exchange->body_bytes,
@@ -124,9 +125,10 @@ static void end(struct turn *turn, struct exchange *exchange, int64_t head_ns, i
 
 /* ---- answers of a batch ---- */
 
-static struct exchange exchange_of(const struct batch_response *response)
+static struct exchange exchange_of(const struct batch_response *response, struct slice input)
 {
     struct exchange exchange = {
+        .method = method_name_of(input),
         .status = response->status,
         .codec = response->codec,
         .announced_bytes = response->announced_bytes,
@@ -152,14 +154,15 @@ static struct slice keep(char **at, struct slice text)
 }
 
 /* Where nobody wants to know what was asked, the answer alone is counted. */
-static void meter(struct turn *turn, const struct batch_response *response, int64_t now_ns,
-                  uint64_t unsent_bytes)
+static void meter(struct turn *turn, const struct batch_response *response, struct slice input,
+                  int64_t now_ns, uint64_t unsent_bytes)
 {
     int64_t head_ns = turn->clock.head_ns;
     uint64_t announced = response->announced_bytes;
     meters_add(&turn->meters,
                &(struct meter_entry){
                    .host = response->stack == NULL ? NULL : response->stack->meter,
+                   .method = method_name_of(input),
                    .status = response->status,
                    .codec = response->codec,
                    .body_bytes = unsent_bytes < announced ? announced - unsent_bytes : 0,
@@ -178,7 +181,7 @@ static struct slice head_at(struct turn *turn, struct slice input)
 static void begin_record(struct turn *turn, struct conn *conn, struct slice input,
                          const struct batch_response *response)
 {
-    const struct exchange exchange = exchange_of(response);
+    const struct exchange exchange = exchange_of(response, input);
     struct slice head = may_want_requests(turn) ? head_at(turn, input) : (struct slice){"", 0};
     struct exchange_record *record =
         mem_zeroed(1, sizeof *record + head.count + exchange.host.count + exchange.prefix.count);
@@ -214,11 +217,11 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
         if (is_last && !is_failed && conn_has_rest(conn)) {
             begin_record(turn, conn, rest, response);
         } else if (wants_request(turn, rest)) {
-            struct exchange exchange = exchange_of(response);
+            struct exchange exchange = exchange_of(response, rest);
             set_request(turn, conn, rest, &exchange);
             end(turn, &exchange, turn->clock.head_ns, now_ns, unsent);
         } else if (turn->meters.is_on) {
-            meter(turn, response, now_ns, unsent);
+            meter(turn, response, rest, now_ns, unsent);
         }
         at = response->input_bytes;
         turn->clock.head_ns = turn->clock.read_ns;

@@ -16,6 +16,7 @@ struct exchange {
     struct slice line;             /* the request line as it came; may be cut, or empty */
     int64_t begun_ns;              /* Unix time when the whole head of the request had been read */
     uint64_t duration_ns;          /* from then on */
+    size_t method;                 /* in method_names */
     unsigned status;
     bool is_whole;            /* all of it was handed to the system */
     enum codec codec;         /* of the representation; CODEC_COUNT: the answer has none */

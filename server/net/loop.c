@@ -434,6 +434,7 @@ void loop_free(struct loop *loop)
         return;
     }
     conn_pool_fini(&loop->turn.conns);
+    meters_fini(&loop->turn.meters);
     disk_mailbox_drop(&loop->turn.mailbox);
     residency_fini(&loop->turn.residency);
     access_log_fini(&loop->turn.log);

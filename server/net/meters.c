@@ -15,6 +15,11 @@ const struct duration_bound duration_bounds[DURATION_BOUNDS] = {
     {MS(60000), "60.0"}, {MS(600000), "600.0"},
 };
 
+const unsigned metered_statuses[METERED_STATUSES] = {
+    0,   101, 200, 204, 206, 301, 302, 303, 304, 307, 308, 400, 403, 404, 405,
+    406, 408, 410, 412, 413, 414, 416, 417, 421, 426, 431, 500, 501, 503, 505,
+};
+
 /* Only the worker writes: no locked instruction. */
 static void add(atomic_uint_fast64_t *counter, uint64_t by)
 {
@@ -32,6 +37,27 @@ static size_t bucket_of(uint64_t ns)
     return bucket;
 }
 
+static size_t metered_status(unsigned status)
+{
+    size_t i = 1;
+    while (i < METERED_STATUSES && metered_statuses[i] != status) {
+        i++;
+    }
+    return i < METERED_STATUSES ? i : 0;
+}
+
+static struct duration_counts *durations_of(struct meters *meters, const struct meter_entry *entry)
+{
+    _Atomic(struct duration_counts *) *place =
+        &meters->durations[entry->method][metered_status(entry->status)];
+    struct duration_counts *counts = atomic_load_explicit(place, memory_order_relaxed);
+    if (counts == NULL) {
+        counts = mem_aligned(_Alignof(struct duration_counts), sizeof *counts);
+        atomic_store_explicit(place, counts, memory_order_release);
+    }
+    return counts;
+}
+
 void meters_add(struct meters *meters, const struct meter_entry *entry)
 {
     struct answer_counts *counts =
@@ -45,8 +71,19 @@ void meters_add(struct meters *meters, const struct meter_entry *entry)
     if (!entry->is_whole) {
         add(&counts->aborted, 1);
     }
-    add(&meters->durations[bucket_of(entry->duration_ns)], 1);
-    add(&meters->duration_ns, entry->duration_ns);
+    struct duration_counts *durations = durations_of(meters, entry);
+    add(&durations->buckets[bucket_of(entry->duration_ns)], 1);
+    add(&durations->sum_ns, entry->duration_ns);
+}
+
+void meters_fini(struct meters *meters)
+{
+    for (size_t i = 0; i < METHOD_NAMES; i++) {
+        for (size_t j = 0; j < METERED_STATUSES; j++) {
+            free(meters->durations[i][j]);
+            meters->durations[i][j] = NULL;
+        }
+    }
 }
 
 /* ---- hosts ---- */

@@ -5,12 +5,14 @@
 #define CAIRN_NET_METERS_H
 
 #include "common/format.h"
+#include "http/method.h"
 #include "site/site_list.h"
 
 enum {
     STATUS_CLASSES = 5,        /* 1xx to 5xx */
     CODINGS = CODEC_COUNT + 1, /* the last: an answer without a representation */
     DURATION_BOUNDS = 22,
+    METERED_STATUSES = 30,
 };
 
 /* The upper bounds of the buckets, in nanoseconds, and in seconds for people. The fourteen from 5
@@ -21,6 +23,15 @@ struct duration_bound {
     const char *seconds;
 };
 extern const struct duration_bound duration_bounds[DURATION_BOUNDS];
+
+/* The statuses that answers are timed by; the first, 0, stands for every other one. */
+extern const unsigned metered_statuses[METERED_STATUSES];
+
+/* How long answers took. */
+struct duration_counts {
+    _Alignas(64) atomic_uint_fast64_t buckets[DURATION_BOUNDS + 1]; /* the last: above all bounds */
+    atomic_uint_fast64_t sum_ns;
+};
 
 /* One worker's, of one host. */
 struct answer_counts {
@@ -56,13 +67,14 @@ struct meters {
     bool is_on;
     size_t worker;                 /* which one, from 0 */
     struct answer_counts hostless; /* requests that led to no host, or were none */
-    atomic_uint_fast64_t durations[DURATION_BOUNDS + 1]; /* the last: above all bounds */
-    atomic_uint_fast64_t duration_ns;                    /* of all of them */
+    /* NULL: there was no such answer yet */
+    _Atomic(struct duration_counts *) durations[METHOD_NAMES][METERED_STATUSES];
 };
 
 /* What there is to count of an answer. */
 struct meter_entry {
     struct host_meter *host; /* NULL: none */
+    size_t method;           /* in method_names */
     unsigned status;
     enum codec codec; /* CODEC_COUNT: the answer has no representation */
     uint64_t body_bytes;
@@ -71,5 +83,7 @@ struct meter_entry {
 };
 
 void meters_add(struct meters *meters, const struct meter_entry *entry);
+
+void meters_fini(struct meters *meters);
 
 #endif

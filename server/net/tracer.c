@@ -1,6 +1,7 @@
 #include "net/tracer.h"
 
 #include "common/wake.h"
+#include "http/method.h"
 #include "telemetry/otlp.h"
 
 #include <stdio.h>
@@ -79,22 +80,6 @@ bool tracer_decide(struct tracer *tracer, const struct request *request)
 }
 
 /* ---- attributes ---- */
-
-/* The methods that the conventions know; others would make as many series as a client likes. */
-static struct slice known_method(struct slice line)
-{
-    static const struct slice methods[] = {
-        {"GET", 3},     {"HEAD", 4},    {"POST", 4},  {"PUT", 3},   {"DELETE", 6},
-        {"CONNECT", 7}, {"OPTIONS", 7}, {"TRACE", 5}, {"PATCH", 5}, {"QUERY", 5},
-    };
-    struct slice method = slice_take(&line, ' ');
-    for (size_t i = 0; i < ARRAY_COUNT(methods); i++) {
-        if (slice_equal(method, methods[i])) {
-            return methods[i];
-        }
-    }
-    return SLICE("_OTHER");
-}
 
 struct attributes {
     struct protobuf *writer;
@@ -186,9 +171,8 @@ static void put_answer(const struct attributes *to, const struct exchange *excha
 
 static void put_attributes(const struct attributes *to, const struct exchange *exchange)
 {
-    struct slice method = known_method(exchange->line);
-    put(to, "http.request.method", method);
-    if (slice_equal(method, SLICE("_OTHER"))) {
+    put(to, "http.request.method", method_names[exchange->method]);
+    if (exchange->method == METHOD_NAMES - 1) {
         struct slice line = exchange->line;
         put(to, "http.request.method_original", slice_take(&line, ' '));
     }
@@ -220,7 +204,7 @@ static void send_item(struct tracer *tracer, struct item_ring *ring, const struc
 static void add_span(struct tracer *tracer, const struct exchange *exchange)
 {
     char state[TRACESTATE_BYTES_MAX];
-    struct slice method = known_method(exchange->line);
+    bool is_known = exchange->method < METHOD_NAMES - 1;
     struct protobuf writer = protobuf_fixed(tracer->scratch, sizeof tracer->scratch);
     const struct otlp_span span = {
         .context = tracer->context,
@@ -228,7 +212,7 @@ static void add_span(struct tracer *tracer, const struct exchange *exchange)
         .has_remote_parent = tracer->has_parent,
         .trace_state =
             tracer->has_parent ? join_state(exchange->request, state) : (struct slice){"", 0},
-        .name = slice_equal(method, SLICE("_OTHER")) ? SLICE("HTTP") : method,
+        .name = is_known ? method_names[exchange->method] : SLICE("HTTP"),
         .kind = OTLP_SERVER,
         .begin_ns = (uint64_t)exchange->begun_ns,
         .end_ns = (uint64_t)exchange->begun_ns + exchange->duration_ns,

@@ -105,6 +105,7 @@ static void fixture_fini(struct fixture *fixture)
 {
     disconnect(fixture);
     conn_pool_fini(&fixture->turn->conns);
+    meters_fini(&fixture->turn->meters);
     close(fixture->turn->conns.epoll_fd);
     admission_free(fixture->turn->conns.admission);
     free(fixture->turn);
@@ -862,8 +863,12 @@ static const char *classes(const struct answer_counts *counts)
 static uint64_t duration_count(const struct meters *meters)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i <= DURATION_BOUNDS; i++) {
-        sum += atomic_load(&meters->durations[i]);
+    for (size_t i = 0; i < METHOD_NAMES * METERED_STATUSES; i++) {
+        const struct duration_counts *counts =
+            meters->durations[i / METERED_STATUSES][i % METERED_STATUSES];
+        for (size_t j = 0; counts != NULL && j <= DURATION_BOUNDS; j++) {
+            sum += atomic_load(&counts->buckets[j]);
+        }
     }
     return sum;
 }
