@@ -42,9 +42,11 @@ may_not packer/site/walk.h common site
 may http/respond.h common site http
 may_not net/loop.h common site http
 may net/loop.h common telemetry site http net
-may_not server/control/control.h common telemetry site http net
-may_not packer/site/walk.h common telemetry site http net server
-may server/control/control.h common telemetry site http net server
-may_not admin/admin.h common telemetry site http net server
-may admin/admin.h common telemetry site http net server admin
+may_not events/event_message.h common telemetry site http net
+may events/event_message.h common telemetry site http net events
+may_not server/control/control.h common telemetry site http net events
+may_not packer/site/walk.h common telemetry site http net events server
+may server/control/control.h common telemetry site http net events server
+may_not admin/admin.h common telemetry site http net events server
+may admin/admin.h common telemetry site http net events server admin
 echo "layers: a header from above is not found"

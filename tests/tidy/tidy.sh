@@ -23,12 +23,13 @@ below() { # folder, pattern of what it must not include (main.c, server.c and ch
         say "$1 includes a higher layer"
     fi
 }
-below common 'telemetry|packer|site|http|net|server|admin'
-below common/telemetry 'packer|site|http|net|server|admin'
-below packer 'site|http|net|server|admin'
-below server/site 'packer|http|net|server|admin'
-below server/http 'packer|net|server|admin'
-below server/net 'packer|server|admin'
+below common 'telemetry|packer|site|http|net|events|server|admin'
+below common/telemetry 'packer|site|http|net|events|server|admin'
+below packer 'site|http|net|events|server|admin'
+below server/site 'packer|http|net|events|server|admin'
+below server/http 'packer|net|events|server|admin'
+below server/net 'packer|events|server|admin'
+below server/events 'packer|server|admin'
 below server 'packer|admin'
 below server/control 'packer|admin'
 below server/sandbox 'packer|admin'
