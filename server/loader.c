@@ -242,10 +242,11 @@ static size_t count_layers(const struct site_list *sites, const struct site *sit
     return stack == NULL ? 0 : stack->count;
 }
 
-static void publish(struct loader *loader, const struct site_change *change)
+static void publish(struct loader *loader, struct site_change change)
 {
+    change.at_ms = (int64_t)now_ms();
     struct site_list *next =
-        site_list_next(loader_sites(loader), change, &loader->retention, time(NULL));
+        site_list_next(loader_sites(loader), &change, &loader->retention, time(NULL));
     host_meters_assign(&loader->host_meters, next);
     publication_publish(loader->publication, next);
     host_meters_prune(&loader->host_meters, next);
@@ -285,7 +286,7 @@ static int load(struct loader *loader, const struct load_request *request,
         }
         loader->last_id = site->id;
         operation_phase(request->operation, "publish");
-        publish(loader, &(struct site_change){.added = site});
+        publish(loader, (struct site_change){.added = site});
         out_result->id = site->id;
         out_result->layers = count_layers(loader_sites(loader), site);
     }
@@ -331,12 +332,12 @@ struct site *loader_find(const struct loader *loader, struct slice id_or_path)
 
 void loader_unload(struct loader *loader, const struct site *site)
 {
-    publish(loader, &(struct site_change){.removed = site});
+    publish(loader, (struct site_change){.removed = site});
 }
 
 void loader_retire(struct loader *loader, const struct site *site)
 {
-    publish(loader, &(struct site_change){.retired = site});
+    publish(loader, (struct site_change){.retired = site});
 }
 
 int loader_rollback(struct loader *loader, const struct site_stack *stack,
@@ -353,7 +354,7 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
         .release = top->index->release,
         .paths = top->index->entry_count,
     };
-    publish(loader, &(struct site_change){.retired = stack->sites[0]});
+    publish(loader, (struct site_change){.retired = stack->sites[0]});
     out_result->layers = count_layers(loader_sites(loader), top);
     out_result->ms = now_ms() - started_ms;
     atomic_fetch_add_explicit(&loader->counts.rollbacks, 1, memory_order_relaxed);
@@ -387,7 +388,7 @@ int64_t loader_expire(struct loader *loader)
 {
     int64_t expiry_s = site_list_expiry_s(loader_sites(loader), &loader->retention);
     if (expiry_s >= 0 && time(NULL) >= expiry_s) {
-        publish(loader, &(struct site_change){.added = NULL});
+        publish(loader, (struct site_change){.added = NULL});
         expiry_s = site_list_expiry_s(loader_sites(loader), &loader->retention);
     }
     return expiry_s;

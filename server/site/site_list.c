@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "common/path.h"
+#include "site/site_state.h"
 
 #include <stdlib.h>
 
@@ -201,6 +202,7 @@ struct site_list *site_list_next(const struct site_list *old, const struct site_
                                  : standing->superseded_s > 0 ? standing->superseded_s
                                                               : now_s;
     }
+    site_list_date(list, old, change->at_ms);
     return list;
 }
 
@@ -321,6 +323,27 @@ const struct site_stack *site_list_stack(const struct site_list *list, struct sl
     return stack != NULL ? stack : find_stack(list, SLICE(""), path, out_is_host_known);
 }
 
+size_t site_list_chain(const struct site_list *list, struct slice host,
+                       const struct site_host *out_hosts[SITE_CHAIN_MAX])
+{
+    size_t count = 0;
+    const struct site_host *found = host.count > 0 ? site_list_host(list, host) : NULL;
+    if (found != NULL) {
+        out_hosts[count++] = found;
+    }
+    for (size_t i = 1; i < host.count && count + 1 < SITE_CHAIN_MAX; i++) {
+        found = host.bytes[i] == '.' ? site_list_host(list, slice_after(host, i)) : NULL;
+        if (found != NULL) {
+            out_hosts[count++] = found;
+        }
+    }
+    found = site_list_host(list, SLICE(""));
+    if (found != NULL) {
+        out_hosts[count++] = found;
+    }
+    return count;
+}
+
 bool site_list_has_on_top(const struct site_list *list, const struct site *site)
 {
     for (size_t i = 0; i < site->mount.host_count; i++) {
@@ -359,9 +382,8 @@ static size_t folder_above(struct slice path, size_t count)
     return slash == NULL ? 0 : (size_t)(slash - path.bytes) + 1;
 }
 
-/* The sites that may name the page: the newest ones down to the first snapshot, which describes the
- * whole site. */
-static size_t visible_count(const struct site_stack *stack)
+/* A snapshot describes the whole site. */
+size_t site_stack_visible_count(const struct site_stack *stack)
 {
     size_t count = 0;
     while (count < stack->active_count) {
@@ -374,12 +396,10 @@ static size_t visible_count(const struct site_stack *stack)
 
 bool site_stack_is_damaged(const struct site_stack *stack)
 {
-    for (size_t i = 0; i < stack->active_count; i++) {
+    size_t visible = site_stack_visible_count(stack);
+    for (size_t i = 0; i < visible; i++) {
         if (site_is_damaged(stack->sites[i])) {
             return true;
-        }
-        if ((stack->sites[i]->index->flags & INDEX_OVERLAY) == 0) {
-            break;
         }
     }
     return false;
@@ -441,7 +461,7 @@ static bool has_no_page(const struct index *index)
 static struct site_match missing(const struct site_stack *stack, struct slice path, unsigned status)
 {
     struct site_match match = {.missing_status = status};
-    size_t visible = visible_count(stack);
+    size_t visible = site_stack_visible_count(stack);
     if (find_nested_page(stack, visible, path, &match)) {
         return match;
     }

@@ -17,6 +17,7 @@ struct site_stack {
     size_t active_count;     /* at least 1 */
     size_t count;
     struct site **sites; /* borrowed from the list */
+    uint64_t state;      /* of what describes the site as it is now: site_state.h */
     struct host_meter
         *meter; /* what counts the host's answers: a layer above; NULL: nothing does */
 };
@@ -26,6 +27,7 @@ struct site_host {
     struct slice name; /* as in struct mount */
     size_t stack_count;
     struct site_stack *stacks; /* the longest prefix first */
+    int64_t changed_ms;        /* since when they serve what they serve: site_change.at_ms */
 };
 
 /* What else there is to know of a site in a list. */
@@ -41,6 +43,7 @@ struct site_list {
     struct site_standing *standings; /* of each */
     size_t host_count;
     struct site_host *hosts; /* sorted by name */
+    int64_t host_gone_ms;    /* when the last one went for which nothing is left */
     struct site_stack *only; /* set if one stack answers for every host at the root, and no other */
 };
 
@@ -51,6 +54,8 @@ struct site_match {
     unsigned missing_status;         /* 404, or 410 where a tombstone says so */
     const struct index_entry *not_found_page; /* if missing: of `site`; NULL: there is none */
 };
+
+enum { SITE_CHAIN_MAX = HOST_NAME_BYTES_MAX / 2 + 2 }; /* a dot and a byte for each pattern */
 
 /* An empty list of generation 1. */
 struct site_list *site_list_new(void);
@@ -66,6 +71,7 @@ struct site_change {
     struct site *added;         /* goes on top for each of its hosts; its reference is taken over */
     const struct site *removed; /* of the old list */
     const struct site *retired; /* the same */
+    int64_t at_ms;              /* when that is, by the clock that nobody sets */
 };
 
 /* A new list, the next generation: the old one with the change, without what is the same release as
@@ -106,6 +112,16 @@ bool site_is_same_release(const struct site *a, const struct site *b);
  * matched. `host` is as in host_name(). */
 const struct site_stack *site_list_stack(const struct site_list *list, struct slice host,
                                          struct slice path, bool *out_is_host_known);
+
+/* Where a host's site is looked for, in that order: what there is for the name itself, for the
+ * patterns that it matches, the longest first, and for every other host. `host` is as in
+ * host_name(), or a name of the list. Returns how many of them there are. */
+size_t site_list_chain(const struct site_list *list, struct slice host,
+                       const struct site_host *out_hosts[SITE_CHAIN_MAX]);
+
+/* How many releases of the stack describe the site as it is now: the newest ones, down to the first
+ * snapshot. */
+size_t site_stack_visible_count(const struct site_stack *stack);
 
 /* Is one of the releases that describe the site as it is now (down to the first snapshot) damaged?
  */
