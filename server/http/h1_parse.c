@@ -304,20 +304,6 @@ static bool parse_field(struct slice line, struct http_field *out_field)
     return is_token(out_field->name) && is_field_value(out_field->value);
 }
 
-/* Is `option` a member of a comma-separated list? Members compare without case. */
-static bool list_has(struct slice list, struct slice option)
-{
-    while (list.count > 0) {
-        const char *comma = memchr(list.bytes, ',', list.count);
-        size_t count = comma == NULL ? list.count : (size_t)(comma - list.bytes);
-        if (slice_equal_ignoring_case(slice_trim((struct slice){list.bytes, count}), option)) {
-            return true;
-        }
-        list = slice_after(list, count + 1);
-    }
-    return false;
-}
-
 /* 1*DIGIT. A number so long that it cannot be a length is none. */
 static bool parse_length(struct slice value, uint64_t *out_length)
 {

@@ -84,6 +84,14 @@ static inline bool request_has(const struct request *request, enum http_field_id
  * than once, which makes it void. */
 bool request_field(const struct request *request, enum http_field_id id, struct slice *out_value);
 
+/* How many lines of this name there are; the value of the first, if there is one. By comparison
+ * with each line, for names that few requests have. */
+size_t request_lines(const struct request *request, struct slice name, struct slice *out_first);
+
+/* Is `member` in the comma-separated list that the lines of this name are together (RFC 9110 §5.3)?
+ * Members compare without case. */
+bool request_list_has(const struct request *request, struct slice name, struct slice member);
+
 struct response {
     unsigned status;
     bool keep_alive;        /* the connection stays open afterwards */

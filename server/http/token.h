@@ -1,5 +1,5 @@
 /* What bytes may be part of: a token (RFC 9110 §5.6.2: methods, field names, names of extensions),
- * or, as they are, a reg-name (RFC 3986 §3.2.2: the name of a host). */
+ * or, as they are, a reg-name (RFC 3986 §3.2.2: the name of a host); and lists of tokens. */
 #ifndef CAIRN_HTTP_TOKEN_H
 #define CAIRN_HTTP_TOKEN_H
 
@@ -31,6 +31,20 @@ static inline bool is_token(struct slice text)
         }
     }
     return text.count > 0;
+}
+
+/* Is `option` a member of a comma-separated list? Members compare without case. */
+static inline bool list_has(struct slice list, struct slice option)
+{
+    while (list.count > 0) {
+        const char *comma = memchr(list.bytes, ',', list.count);
+        size_t count = comma == NULL ? list.count : (size_t)(comma - list.bytes);
+        if (slice_equal_ignoring_case(slice_trim((struct slice){list.bytes, count}), option)) {
+            return true;
+        }
+        list = slice_after(list, count + 1);
+    }
+    return false;
 }
 
 #endif

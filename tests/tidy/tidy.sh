@@ -45,9 +45,9 @@ done
 files=$(grep -lE "#include <curl/" $sources)
 [ "$files" = common/telemetry/http_client.c ] || say "libcurl is included by:" $files
 
-# OpenSSL: its hashing is one file, its keys another.
+# OpenSSL: each of its hashes is one file, its keys another.
 files=$(grep -lE "#include <openssl/" $sources)
-[ "$files" = "$(printf 'common/key.c\ncommon/sha256.c')" ] || say "OpenSSL is included by:" $files
+[ "$files" = "$(printf 'common/key.c\ncommon/sha1.c\ncommon/sha256.c')" ] || say "OpenSSL is included by:" $files
 
 # Functions stay under 70 lines. (A table is not a function: its brace follows a '='.)
 long=$(awk 'FNR == 1 { start = 0 }
