@@ -213,20 +213,28 @@ static size_t drop_payload(struct ws_reader *reader, char *bytes, size_t count,
 /* The body of a Close frame: nothing, or a code and a reason (§5.5.1). */
 static void read_close(struct ws_reader *reader, struct slice body, struct ws_event *event)
 {
-    unsigned code = body.count == 0 ? WS_CODE_NONE : (unsigned)big_endian(body.bytes, CODE_BYTES);
-    struct slice reason = slice_after(body, CODE_BYTES);
     if (body.count == 1) {
         fail(reader, WS_CODE_PROTOCOL_ERROR, "half a close code", event);
-    } else if (body.count > 0 && !ws_code_is_sendable(code)) {
-        fail(reader, WS_CODE_PROTOCOL_ERROR, "a close code that cannot be sent", event); /* §7.4 */
-    } else if (utf8_continue(UTF8_WHOLE, reason) != UTF8_WHOLE) {
-        fail(reader, WS_CODE_BAD_DATA, "a reason that is not UTF-8", event); /* §8.1 */
-    } else {
-        reader->is_over = true;
-        event->kind = WS_CLOSED;
-        event->code = code;
-        event->payload = reason;
+        return;
     }
+    unsigned code = WS_CODE_NONE;
+    if (body.count > 0) {
+        code = (unsigned)big_endian(body.bytes, CODE_BYTES);
+        if (!ws_code_is_sendable(code)) {
+            fail(reader, WS_CODE_PROTOCOL_ERROR, "a close code that cannot be sent",
+                 event); /* §7.4 */
+            return;
+        }
+    }
+    struct slice reason = slice_after(body, CODE_BYTES);
+    if (utf8_continue(UTF8_WHOLE, reason) != UTF8_WHOLE) {
+        fail(reader, WS_CODE_BAD_DATA, "a reason that is not UTF-8", event); /* §8.1 */
+        return;
+    }
+    reader->is_over = true;
+    event->kind = WS_CLOSED;
+    event->code = code;
+    event->payload = reason;
 }
 
 static void read_control(struct ws_reader *reader, enum ws_opcode opcode, struct slice payload,
