@@ -42,6 +42,8 @@ struct log_writer {
     const struct sock_fprog *filter;
     /* the thread's */
     bool is_file;          /* writing it does not depend on a reader */
+    size_t next_ring;      /* whose turn it is */
+    bool has_more;         /* some ring has lines that its turn was over for */
     struct log_ring *torn; /* a part of its first line is out; NULL: all lines are whole */
     size_t torn_bytes;
     int trouble; /* errno of what it cannot write for; 0: it can */
@@ -174,15 +176,21 @@ static void note_written(struct log_writer *writer, struct log_ring *ring, size_
     writer->torn = out > whole ? ring : NULL;
 }
 
-/* What is in the ring now. A pipe takes lines whole, so that those of several processes do not mix
- * (PIPE_BUF). */
+/* What is in the ring, but no more than it holds at a time: a worker that adds lines as fast as
+ * they are written keeps neither the others' waiting nor a new file. A pipe takes lines whole, so
+ * that those of several processes do not mix (PIPE_BUF). */
 static enum outcome write_ring(struct log_writer *writer, struct log_ring *ring)
 {
     int fd = atomic_load_explicit(&writer->fd, memory_order_relaxed);
     struct iovec pieces[2];
     enum outcome outcome = WROTE_NOTHING;
     size_t most = writer->is_file ? FILE_BYTES : PIPE_BUF;
+    size_t bytes = 0;
     while (log_ring_lines(ring, writer->torn_bytes, most, pieces) > 0) {
+        if (bytes >= ring->capacity && writer->torn == NULL) {
+            writer->has_more = true;
+            break;
+        }
         if (!writer->is_file && !is_writable(fd)) {
             return WROTE_BLOCKED;
         }
@@ -198,20 +206,24 @@ static enum outcome write_ring(struct log_writer *writer, struct log_ring *ring)
             return WROTE_FAILED;
         }
         note_written(writer, ring, (size_t)written);
+        bytes += (size_t)written;
         outcome = WROTE_ALL;
     }
     return outcome;
 }
 
-/* A line that was begun is written to its end before others. */
+/* A line that was begun is written to its end before others. Where the reader makes it stop, the
+ * next ring is the first one then. */
 static enum outcome write_rings(struct log_writer *writer)
 {
     enum outcome outcome = WROTE_NOTHING;
+    writer->has_more = false;
     if (writer->torn != NULL) {
         outcome = write_ring(writer, writer->torn);
     }
     for (size_t i = 0; i < writer->ring_count && outcome <= WROTE_ALL; i++) {
-        enum outcome one = write_ring(writer, writer->rings[i]);
+        enum outcome one = write_ring(writer, writer->rings[writer->next_ring]);
+        writer->next_ring = (writer->next_ring + 1) % writer->ring_count;
         outcome = one == WROTE_NOTHING ? outcome : one;
     }
     if (outcome == WROTE_ALL) {
@@ -275,7 +287,9 @@ static void write_turn(struct log_writer *writer)
         }
         break;
     case WROTE_ALL:
-        wait(writer, GATHER_MS, false);
+        if (!writer->has_more) {
+            wait(writer, GATHER_MS, false);
+        }
         break;
     case WROTE_BLOCKED:
         wait(writer, RETRY_MS, true);
