@@ -201,6 +201,13 @@ point_link() { # host, index
     on "$1" 'cd "$1" && ln -sfn "$2" "$3.idx.new" && mv -fT "$3.idx.new" "$3.idx"' "$2" "$name"
 }
 
+# Takes away a NAME.idx that points to this release.
+drop_link() { # host
+    # shellcheck disable=SC2016
+    on "$1" 'cd "$1" && if [ "$(readlink "$2.idx")" = "$3" ]; then rm "$2.idx"; fi' "$name" \
+        "$(basename "$index")"
+}
+
 link_target() { # host
     # shellcheck disable=SC2016
     on "$1" 'cd "$1" && if [ -L "$2.idx" ]; then readlink "$2.idx"; fi' "$name"
@@ -240,11 +247,17 @@ take_back() { # host, row of what was live, what its link was
             control "$1" load index "$(index_of "$2")" >/dev/null || return 1
         fi
     fi
-    [ -z "$3" ] || point_link "$1" "$3"
+    if [ -n "$3" ]; then
+        point_link "$1" "$3"
+    else
+        drop_link "$1"
+    fi
 }
 
+# No signal ends it half-way, and none ends what it runs on the hosts.
 take_all_back() {
     local number stuck=()
+    trap '' INT TERM HUP
     for number in "${!touched[@]}"; do
         if take_back "${touched[number]}" "${rows_before[number]}" "${links_before[number]}"; then
             say "${touched[number]}: taken back"

@@ -141,10 +141,28 @@ class TestDeploy(Hosts):
         self.assertIn(f"{alpha}: taken back", said)
         self.assertEqual(self.served(), {"alpha": "one\n", "beta": "one\n"})
 
+    def test_one_that_is_interrupted_again_is_taken_back_all_the_same(self):
+        """The second signal comes when a host is asked for what it serves, to take that back."""
+        alpha, beta = self.host("alpha"), self.host("beta")
+        self.deploy(self.tree, self.archive, alpha, beta)
+        self.site("two\n")
+        again = self.folder / "again"
+        with (self.hosts / "alpha" / "environment").open("a") as script:
+            script.write(f'[ ! -f "{again}" ] || {{ kill -TERM "$(cat "{again}")"; rm "{again}"; }}\n')
+        check = f'[ "$CAIRN_HOST" = alpha ] || {{ echo $PPID >"{again}"; kill -TERM $PPID; }}'
+        said = self.deploy("--check", check, self.tree, self.archive, alpha, beta, expect=1)
+        self.assertFalse(again.exists())
+        self.assertIn(f"{alpha}: taken back", said)
+        self.assertIn(f"{beta}: taken back", said)
+        self.assertEqual(self.served(), {"alpha": "one\n", "beta": "one\n"})
+
     def test_a_first_release_that_fails_is_unloaded(self):
-        alpha = self.host("alpha")
-        self.deploy("--check", "false", self.tree, self.archive, alpha, expect=1)
+        alpha, beta = self.host("alpha"), self.host("beta")
+        self.deploy("--check", '[ "$CAIRN_HOST" = alpha ]', self.tree, self.archive, alpha, beta,
+                    expect=1)
         self.assertEqual(self.servers["alpha"].get("/").status, 503)
+        for host in (alpha, beta):  # and a server that starts there is not led to it
+            self.assertFalse((Path(host.split(":", 1)[1]) / "site.idx").is_symlink())
 
     def test_a_release_that_answers_for_hosts_below_a_path(self):
         alpha = self.host("alpha")
