@@ -325,29 +325,33 @@ static void run_list(struct command_context *context, struct slice argument, str
     }
 }
 
-/* What could be loaded: the folders that may be read, and those of what is loaded. */
+/* The folders that may be read, and those of what is loaded; those that are gone are left out. */
+static struct folders index_folders(const struct loader *loader)
+{
+    const struct site_list *sites = loader_sites(loader);
+    struct folders folders = {0};
+    int ignored = 0;
+    for (size_t i = 0; loader->folders != NULL && i < loader->folders->count; i++) {
+        ignored |= folders_add(&folders, loader->folders->at[i].path, NULL);
+    }
+    for (size_t i = 0; i < sites->count; i++) {
+        ignored |= folders_add_file(&folders, sites->sites[i]->index_path, NULL);
+    }
+    (void)ignored;
+    return folders;
+}
+
+/* What could be loaded. */
 static void run_indexes(struct command_context *context, struct slice argument, struct reply *reply)
 {
     bool is_json;
     if (!wants_json("indexes", argument, &is_json, reply)) {
         return;
     }
-    const struct loader *loader = context->loader;
-    const struct site_list *sites = loader_sites(loader);
     struct error error = {""};
-    struct folders folders = {0};
+    struct folders folders = index_folders(context->loader);
     struct index_files files = {0};
-    int status = 0;
-    for (size_t i = 0; loader->folders != NULL && i < loader->folders->count && status == 0; i++) {
-        status = folders_add(&folders, loader->folders->at[i].path, &error);
-    }
-    for (size_t i = 0; i < sites->count && status == 0; i++) {
-        status = folders_add_file(&folders, sites->sites[i]->index_path, &error);
-    }
-    if (status == 0) {
-        status = index_files_find(&files, &folders, &error);
-    }
-    if (status == 0) {
+    if (index_files_find(&files, &folders, &error) == 0) {
         report_indexes(&files, is_json, reply);
     } else {
         reply_format(reply, "error indexes: %s\n", error.text);

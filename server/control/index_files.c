@@ -32,9 +32,13 @@ static void add(struct index_files *files, const char *folder, const char *name)
     };
 }
 
+/* From a folder that is gone, or not for this process, nothing could be loaded. */
 static int find_in(struct index_files *files, const char *folder, struct error *error)
 {
     DIR *stream = opendir(folder);
+    if (stream == NULL && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) {
+        return 0;
+    }
     if (stream == NULL) {
         return error_set(error, -errno, "%s: %s", folder, strerror(errno));
     }

@@ -17,8 +17,9 @@ struct index_files {
 };
 
 /* Finds the files NAME.idx that lie in the folders themselves, by their headers; what is not an
- * index is passed over, and so are links, which name one of the others. A folder that cannot be
- * read is an error. The caller gives it back with index_files_fini() in any case. */
+ * index is passed over, and so are links, which name one of the others, and folders that are gone
+ * or may not be read. Any other failure is an error. The caller gives it back with
+ * index_files_fini() in any case. */
 int index_files_find(struct index_files *files, const struct folders *folders,
                      struct error *error) CAIRN_MUST_CHECK;
 void index_files_fini(struct index_files *files);

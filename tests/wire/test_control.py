@@ -114,6 +114,25 @@ class TestCommands(Control):
             self.assertEqual(server.command("quit"), "ok quit")
             server.wait()
 
+    def test_indexes_without_folders_that_are_gone(self):
+        others = {}
+        for name in "moved", "replaced":
+            (self.folder / name).mkdir()
+            others[name] = cairn.pack(self.tree, self.folder / name / "site.cairn")
+        with Server(self.second, *others.values()) as server:
+            server.send("indexes\n")
+            self.assertEqual(server.read_reply()[-1], "ok indexes count=4")
+            for name in others:
+                (self.folder / name).rename(self.folder / f"{name}-away")
+            (self.folder / "replaced").write_text("no folder\n")
+            server.send("indexes\n")
+            rows = server.read_reply()
+            self.assertEqual(rows[-1], "ok indexes count=2")
+            self.assertEqual({row.split(" path=")[1] for row in rows[:-1]},
+                             {str(self.first), str(self.second)})
+            server.send("list\n")  # what is loaded is loaded
+            self.assertEqual(server.read_reply()[-1], "ok list sites=3")
+
     def test_replies_come_in_order(self):
         with Server(self.first) as server:
             server.send("".join(f"load index {self.second}\nnonsense{number}\nlist\n"
