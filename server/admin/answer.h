@@ -40,6 +40,7 @@ struct admin_answer {
     char *body;        /* the caller's to free, as `command` */
     size_t body_bytes;
     char *command;
+    bool is_change; /* of a command: else it asks */
     bool is_page;
 };
 

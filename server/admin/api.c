@@ -70,16 +70,7 @@ void api_state(const struct admin_context *context, const struct admin_request *
     answer->type = json_type;
 }
 
-void api_indexes(const struct admin_context *context, const struct admin_request *request,
-                 struct admin_answer *answer)
-{
-    static const char line[] = "indexes --json";
-    (void)context;
-    (void)request;
-    answer->command = mem_string(line, sizeof line - 1);
-}
-
-/* ---- changes ---- */
+/* ---- whose page asks ---- */
 
 /* How often a field is there; its value, if once. */
 static size_t find_field(const struct request *request, struct slice name, struct slice *out_value)
@@ -94,16 +85,35 @@ static size_t find_field(const struct request *request, struct slice name, struc
     return count;
 }
 
-/* What a page of another origin can have a browser send has no JSON type, another Origin, or says
- * where it comes from (Fetch Metadata). Programs send neither of the last two. */
-static bool is_from_here(const struct request *request)
+/* What a page of another origin can have a browser send has another Origin, or says where it comes
+ * from (Fetch Metadata). Programs send neither of the two. `typed`: may a person have typed it
+ * where addresses are typed? */
+static bool is_from_here(const struct request *request, bool typed)
 {
-    struct slice origin, relation;
+    struct slice origin, relation = {"", 0};
     size_t origins = find_field(request, SLICE("Origin"), &origin);
     size_t relations = find_field(request, SLICE("Sec-Fetch-Site"), &relation);
+    bool is_related = slice_equal(relation, SLICE("same-origin")) ||
+                      (typed && slice_equal(relation, SLICE("none")));
     return (origins == 0 || (origins == 1 && admin_origin_is_own(origin, request->host))) &&
-           (relations == 0 || (relations == 1 && slice_equal(relation, SLICE("same-origin"))));
+           (relations == 0 || (relations == 1 && is_related));
 }
+
+/* The one question that goes to the control thread, and looks at folders there: not for whoever
+ * puts its address into a page. */
+void api_indexes(const struct admin_context *context, const struct admin_request *request,
+                 struct admin_answer *answer)
+{
+    static const char line[] = "indexes --json";
+    (void)context;
+    if (!is_from_here(request->request, true)) {
+        admin_answer_error(answer, 403, "this is for pages of this address alone");
+        return;
+    }
+    answer->command = mem_string(line, sizeof line - 1);
+}
+
+/* ---- changes ---- */
 
 static bool is_json(const struct request *request)
 {
@@ -151,7 +161,8 @@ static void answer_change(const struct admin_context *context, const struct admi
                           enum admin_change change, struct admin_answer *answer)
 {
     struct error error = {""};
-    if (!is_from_here(request->request)) {
+    answer->is_change = true;
+    if (!is_from_here(request->request, false)) {
         admin_answer_error(answer, 403, "changes are for pages of this address alone");
     } else if (!is_json(request->request)) {
         admin_answer_error(answer, 415, "a change comes as application/json");

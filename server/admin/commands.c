@@ -1,6 +1,7 @@
 #include "admin/commands.h"
 
 #include "common/mem.h"
+#include "server/control/report.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,6 +9,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+_Static_assert(REPORT_JSON_BYTES_MAX + 2 * REPORT_ROW_BYTES_MAX <= ADMIN_REPLY_BYTES_MAX,
+               "a reply that is too long ends the channel");
 
 void admin_commands_init(struct admin_commands *commands, int fd)
 {
@@ -32,21 +36,44 @@ void admin_commands_fini(struct admin_commands *commands)
     *commands = (struct admin_commands){.fd = -1};
 }
 
-bool admin_commands_submit(struct admin_commands *commands, const char *line, void *sender)
+static size_t count_questions(const struct admin_commands *commands)
 {
-    if (commands->fd < 0 || commands->count == ADMIN_COMMANDS_MAX) {
+    size_t questions = 0;
+    for (size_t i = 0; i < commands->count; i++) {
+        questions += !commands->waiting[i].is_change;
+    }
+    return questions;
+}
+
+bool admin_commands_submit(struct admin_commands *commands, const char *line, bool is_change,
+                           void *sender)
+{
+    if (commands->fd < 0 || commands->count == ADMIN_COMMANDS_MAX ||
+        (!is_change && count_questions(commands) == ADMIN_QUESTIONS_MAX)) {
         return false;
     }
-    commands->waiting[commands->count++] =
-        (struct admin_command){.line = mem_format("%s\n", line), .sender = sender};
+    commands->waiting[commands->count++] = (struct admin_command){
+        .line = mem_format("%s\n", line), .is_change = is_change, .sender = sender};
     return true;
+}
+
+static void drop(struct admin_commands *commands, size_t i)
+{
+    assert(i < commands->count);
+    free(commands->waiting[i].line);
+    commands->count--;
+    memmove(&commands->waiting[i], &commands->waiting[i + 1],
+            (commands->count - i) * sizeof commands->waiting[0]);
 }
 
 void admin_commands_forget(struct admin_commands *commands, const void *sender)
 {
-    for (size_t i = 0; i < commands->count; i++) {
+    if (commands->count > 0 && commands->waiting[0].sender == sender) {
+        commands->waiting[0].sender = NULL;
+    }
+    for (size_t i = commands->count; i-- > 1;) {
         if (commands->waiting[i].sender == sender) {
-            commands->waiting[i].sender = NULL;
+            drop(commands, i);
         }
     }
 }
@@ -126,11 +153,7 @@ void admin_commands_run(struct admin_commands *commands)
 /* The first is done. */
 static void drop_first(struct admin_commands *commands)
 {
-    assert(commands->count > 0);
-    free(commands->waiting[0].line);
-    commands->count--;
-    memmove(&commands->waiting[0], &commands->waiting[1],
-            commands->count * sizeof commands->waiting[0]);
+    drop(commands, 0);
     commands->sent = 0;
     commands->reply_count = 0;
     commands->row_start = 0;

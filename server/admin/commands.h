@@ -10,13 +10,15 @@
 
 enum {
     ADMIN_COMMANDS_MAX = 8,           /* that wait */
-    ADMIN_REPLY_BYTES_MAX = 64 << 20, /* some 300,000 rows */
+    ADMIN_QUESTIONS_MAX = 4,          /* of them, those that change nothing: anybody may ask */
+    ADMIN_REPLY_BYTES_MAX = 32 << 20, /* more than any has (server/control/report.h) */
 };
 
 struct admin_commands {
     int fd; /* -1: nobody carries them out any more */
     struct admin_command {
         char *line;                /* with its end */
+        bool is_change;            /* else a question */
         void *sender;              /* NULL: it has gone */
     } waiting[ADMIN_COMMANDS_MAX]; /* the first is under way */
     size_t count;
@@ -32,11 +34,13 @@ struct admin_commands {
 void admin_commands_init(struct admin_commands *commands, int fd);
 void admin_commands_fini(struct admin_commands *commands);
 
-/* Queues a line (without its end), which it copies. False: there are too many, or nobody to carry
- * it out. */
-bool admin_commands_submit(struct admin_commands *commands, const char *line, void *sender);
+/* Queues a line (without its end), which it copies. False: there are too many, of its kind or in
+ * all, or nobody to carry it out. */
+bool admin_commands_submit(struct admin_commands *commands, const char *line, bool is_change,
+                           void *sender);
 
-/* The sender does not wait any more; what is under way is carried out all the same. */
+/* The sender does not wait any more: what is under way is carried out all the same, what has not
+ * begun is not. */
 void admin_commands_forget(struct admin_commands *commands, const void *sender);
 
 /* The events to poll `fd` for (poll(2)). */

@@ -141,7 +141,8 @@ static void begin_answer(struct admin_connection *connection, struct admin_turn 
         write_page(connection, turn);
     } else if (answer->command == NULL) {
         write_answer(connection, turn, answer);
-    } else if (admin_commands_submit(turn->commands, answer->command, connection)) {
+    } else if (admin_commands_submit(turn->commands, answer->command, answer->is_change,
+                                     connection)) {
         set_phase(connection, ADMIN_WAITING, turn->now_ms, LIMIT_MS_MAX);
     } else {
         admin_answer_error(&busy, 503, "other commands are being carried out; try again");

@@ -129,26 +129,37 @@ void report_list(const struct site_list *sites, bool is_json, struct reply *repl
     reply_format(reply, "ok list sites=%zu\n", sites->count);
 }
 
+static void list_index_json(const struct index_file *file, const char *created, struct reply *reply)
+{
+    struct json_row row;
+    begin_row(&row);
+    put_number(&row.json, "release", file->release);
+    put_number(&row.json, "paths", file->paths);
+    put_string(&row.json, "created", created);
+    put_string(&row.json, "path", file->path);
+    end_row(&row, reply);
+}
+
+static void list_index_text(const struct index_file *file, const char *created, struct reply *reply)
+{
+    reply_format(reply, "index release=%" PRIu64 " paths=%" PRIu32 " created=%s path=%s\n",
+                 file->release, file->paths, created, file->path);
+}
+
 void report_indexes(const struct index_files *files, bool is_json, struct reply *reply)
 {
-    for (size_t i = 0; i < files->count; i++) {
-        const struct index_file *file = &files->at[i];
+    size_t rows = 0;
+    while (rows < files->count && (!is_json || reply->count < REPORT_JSON_BYTES_MAX)) {
         char created[21];
-        format_time(file->created_s, created);
-        if (!is_json) {
-            reply_format(reply, "index release=%" PRIu64 " paths=%" PRIu32 " created=%s path=%s\n",
-                         file->release, file->paths, created, file->path);
-            continue;
-        }
-        struct json_row row;
-        begin_row(&row);
-        put_number(&row.json, "release", file->release);
-        put_number(&row.json, "paths", file->paths);
-        put_string(&row.json, "created", created);
-        put_string(&row.json, "path", file->path);
-        end_row(&row, reply);
+        format_time(files->at[rows].created_s, created);
+        (is_json ? list_index_json : list_index_text)(&files->at[rows], created, reply);
+        rows++;
     }
-    reply_format(reply, "ok indexes count=%zu\n", files->count);
+    reply_format(reply, "ok indexes count=%zu", rows);
+    if (rows < files->count) {
+        reply_format(reply, " more=%zu", files->count - rows);
+    }
+    reply_format(reply, "\n");
 }
 
 void report_status(const struct command_context *context, bool is_json, struct reply *reply)

@@ -7,6 +7,10 @@
 #include "server/control/command.h"
 #include "server/control/index_files.h"
 
+/* Of the rows of one reply in JSON, so that who keeps a reply whole can: beyond it the `ok` line
+ * tells how many more there are. A row is shorter than REPORT_ROW_BYTES_MAX. */
+enum { REPORT_JSON_BYTES_MAX = 16 << 20, REPORT_ROW_BYTES_MAX = 64 << 10 };
+
 /* What the row of a site says, as members of a JSON object that was begun. */
 void report_write_site(struct json_writer *json, const struct site_list *sites, size_t i);
 

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -18,7 +19,7 @@ import cairn
 from cairn import Client, Server, wait_until
 
 CONNECTIONS_MAX = 32  # server/http/limits.h
-COMMANDS_MAX = 8  # server/admin/commands.h
+QUESTIONS_MAX = 4  # server/admin/commands.h
 
 
 def ask(target, method="GET", host="localhost", fields="", body="", version="1.1"):
@@ -205,6 +206,18 @@ class TestAnswers(Admin):
                                  data[:40])
                 client.end_sending()
                 self.assertTrue(client.is_closed())
+
+    def test_empty_lines_before_a_request_do_not_hide_its_method(self):
+        server = self.serve(self.index)
+        for path, method, allow in (("/healthz", "POST", "GET, HEAD"),
+                                    ("/api/rollback", "GET", "POST")):
+            with self.client(server) as client:
+                for lines in b"", b"\r\n", b"\r\n\r\n":
+                    client.send(lines + ask(path, method=method))
+                    answer = client.read()
+                    self.assertEqual((answer.status, answer["Allow"]), (405, allow), lines)
+                client.send(b"\r\n\r\n" + ask("/healthz"))
+                self.assertEqual(client.read().status, 200)
 
     def test_bodies(self):
         """They are read to their end, so that the next request begins where its client thinks."""
@@ -469,15 +482,31 @@ class TestApi(Changes):
                 for target in "/healthz", "/readyz", "/api/state", "/metrics":
                     self.assertEqual(self.ask(server, target).status, 200, target)
             other.send(ask("/api/indexes"))  # waits behind it
-            crowd = [self.client(server) for _ in range(COMMANDS_MAX)]
+            crowd = [self.client(server) for _ in range(QUESTIONS_MAX)]
             for client in crowd:
                 client.send(ask("/api/indexes"))
             busy = crowd[-1].read()
             self.assertEqual((busy.status, busy["Retry-After"]), (503, "1"))
-            other.close()  # who waits may go; what was asked for is done all the same
+            changing = self.client(server)  # finds a place all the same
+            changing.send(ask("/api/rollback", method="POST", fields=JSON + BEARER, body="{}"))
+            other.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            other.close()  # who waits may go, by a reset, and another one comes in
+            wait_until(lambda: self.is_taken(server, crowd[-1]), "a place is free")
             self.assertEqual(select.select([slow.socket], [], [], 0)[0], [])
         self.assertEqual(slow.read().status, 200)
-        self.assertEqual(crowd[0].read().status, 200)
+        self.assertEqual([client.read().status for client in crowd], [200] * QUESTIONS_MAX)
+        self.assertEqual(changing.read().status, 409)
+
+    def is_taken(self, server, client):
+        """Asks what the control thread has to answer, which is stopped: an answer says that there
+        is no place. Two others that were asked for later are out when it is."""
+        client.send(ask("/api/indexes"))
+        for _ in range(2):
+            self.assertEqual(self.ask(server, "/healthz").status, 200)
+        if not select.select([client.socket], [], [], 0)[0]:
+            return True
+        self.assertEqual(client.read().status, 503)
+        return False
 
 
 class TestWhoMayChange(Changes):
@@ -525,6 +554,14 @@ class TestWhoMayChange(Changes):
         for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
             fields = BEARER + f"Content-Type: {kind}\r\n"
             self.assertEqual(self.post(server, "/api/load", load, fields)[0], 415, kind)
+        for fields, status in (("", 200), (f"Origin: http://{host}\r\n", 200),
+                               ("Sec-Fetch-Site: same-origin\r\n", 200),
+                               ("Sec-Fetch-Site: none\r\n", 200),  # a person typed it
+                               ("Sec-Fetch-Site: cross-site\r\n", 403),
+                               ("Sec-Fetch-Site: same-site\r\n", 403),
+                               ("Origin: http://evil.example\r\n", 403)):
+            self.assertEqual(self.ask(server, "/api/indexes", fields=fields, host=host).status,
+                             status, fields)
         answer = self.ask(server, "/api/load", method="OPTIONS", fields="Origin: http://x\r\n")
         self.assertEqual((answer.status, answer["Access-Control-Allow-Origin"]), (405, None))
 
