@@ -31,6 +31,7 @@ static const struct {
     {416, SLICE("HTTP/1.1 416 Range Not Satisfiable\r\n")},
     {417, SLICE("HTTP/1.1 417 Expectation Failed\r\n")},
     {421, SLICE("HTTP/1.1 421 Misdirected Request\r\n")},
+    {426, SLICE("HTTP/1.1 426 Upgrade Required\r\n")},
     {429, SLICE("HTTP/1.1 429 Too Many Requests\r\n")},
     {431, SLICE("HTTP/1.1 431 Request Header Fields Too Large\r\n")},
     {500, SLICE("HTTP/1.1 500 Internal Server Error\r\n")},

@@ -92,6 +92,13 @@ size_t request_lines(const struct request *request, struct slice name, struct sl
  * Members compare without case. */
 bool request_list_has(const struct request *request, struct slice name, struct slice member);
 
+/* What the connection is for, behind the head of an answer. */
+enum response_sequel {
+    SEQUEL_HTTP,         /* more requests, or nothing */
+    SEQUEL_WEBSOCKET,    /* the answer is a 101, which is left to who speaks the protocol */
+    SEQUEL_EVENT_STREAM, /* a body without end, of what happens */
+};
+
 struct response {
     unsigned status;
     bool keep_alive;        /* the connection stays open afterwards */
@@ -116,6 +123,8 @@ struct response {
     const struct index *rules; /* NULL: none */
     struct slice rules_path;   /* canonical */
     bool rules_vary;           /* the body was negotiated: Vary says so, whatever the rules say */
+    enum response_sequel sequel;
+    struct slice websocket_key; /* of the request; empty: it is no SEQUEL_WEBSOCKET */
 };
 
 #endif

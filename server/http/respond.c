@@ -225,6 +225,26 @@ static void respond_prefix(const struct responding *responding)
     }
 }
 
+/* The path of events is the server's own, before any site's, for the hosts that are served here. */
+static void respond_events(const struct responding *responding, struct slice path)
+{
+    const struct respond_context *context = responding->context;
+    bool is_host_known = context->sites->only != NULL;
+    if (!is_host_known) {
+        char name[HOST_NAME_BYTES_MAX];
+        (void)site_list_stack(context->sites, host_name(responding->request->host, name), path,
+                              &is_host_known);
+    }
+    if (!is_host_known) {
+        text_answer(421, responding->response);
+    } else if (responding->request->method == METHOD_OPTIONS) {
+        respond_options(responding, NULL);
+    } else {
+        event_answer(context->events, responding->request, context->scratch->cross_origin,
+                     sizeof context->scratch->cross_origin, responding->response);
+    }
+}
+
 /* The site that the host and the path lead to. */
 static void respond_target(struct responding *responding)
 {
@@ -238,6 +258,10 @@ static void respond_target(struct responding *responding)
     }
     if (status == PATH_ABSENT) {
         path = (struct slice){"", 0};
+    }
+    if (responding->context->events != NULL && slice_equal(path, responding->context->events->path)) {
+        respond_events(responding, path);
+        return;
     }
     responding->stack = sites->only;
     if (responding->stack == NULL) {

@@ -4,6 +4,7 @@
 #define CAIRN_HTTP_RESPOND_H
 
 #include "common/path.h"
+#include "http/event_answer.h"
 #include "http/message.h"
 #include "http/route.h"
 
@@ -22,7 +23,8 @@ struct response_scratch {
 struct respond_context {
     const struct site_list *sites;
     const struct limits *limits;
-    int64_t now_s; /* Unix time */
+    const struct event_endpoint *events; /* NULL: there is none */
+    int64_t now_s;                       /* Unix time */
     struct response_scratch *scratch;
 };
 

@@ -1,5 +1,7 @@
 #include "http/text_answer.h"
 
+#include "http/ws_handshake.h"
+
 struct status_text {
     unsigned status;
     struct slice text;   /* the body of an answer that has no page */
@@ -16,6 +18,7 @@ static const struct status_text internal_error = {
 
 static const struct status_text status_texts[] = {
     {400, {"400 Bad Request\n", 16}, SLICE(TEXT_FIELDS("16"))},
+    {403, {"403 Forbidden\n", 14}, SLICE(TEXT_FIELDS("14"))},
     {404, {"404 Not Found\n", 14}, SLICE(TEXT_FIELDS("14"))},
     {405, {"405 Method Not Allowed\n", 23}, SLICE(TEXT_FIELDS("23") ALLOW_FIELD)},
     {408, {"408 Request Timeout\n", 20}, SLICE(TEXT_FIELDS("20"))},
@@ -26,6 +29,9 @@ static const struct status_text status_texts[] = {
     {416, {"416 Range Not Satisfiable\n", 26}, SLICE(TEXT_FIELDS("26"))},
     {417, {"417 Expectation Failed\n", 23}, SLICE(TEXT_FIELDS("23"))},
     {421, {"421 Misdirected Request\n", 24}, SLICE(TEXT_FIELDS("24"))},
+    {426,
+     {"426 Upgrade Required\n", 21},
+     SLICE(TEXT_FIELDS("21") WS_REQUIRED_FIELDS)},
     {431, {"431 Request Header Fields Too Large\n", 36}, SLICE(TEXT_FIELDS("36"))},
     {501, {"501 Not Implemented\n", 20}, SLICE(TEXT_FIELDS("20"))},
     {503, {"503 Service Unavailable\n", 24}, SLICE(TEXT_FIELDS("24") "Retry-After: 1\r\n")},
