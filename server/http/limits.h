@@ -49,6 +49,20 @@ enum limit_unit {
     LIMIT(linger_ms, "linger-time", LIMIT_MS, 5000, 10, LIMIT_MS_MAX,                              \
           "after the last answer, without a byte from the client, until its end is not waited "    \
           "for any more (RFC 9112 §9.6)")                                                          \
+    LIMIT(event_listeners, "event-listeners", LIMIT_COUNT, 0, 0, UINT32_MAX,                       \
+          "browsers that listen for events at a time; 0, and at most: half of the connections "    \
+          "and descriptors there may be, so that pages go before them. More: 503")                 \
+    LIMIT(event_message_bytes, "event-message-size", LIMIT_BYTES, 65536, 0, INT64_MAX,             \
+          "a message from a listener, which is checked and dropped: pages have nothing to say "    \
+          "there; longer: 1009")                                                                   \
+    LIMIT(event_ping_ms, "event-ping-time", LIMIT_MS, 30000, 10, LIMIT_MS_MAX,                     \
+          "a listener's silence until it is asked for a sign of life: shorter than what proxies "  \
+          "take for its end (nginx: 60 s)")                                                        \
+    LIMIT(event_pong_ms, "event-pong-time", LIMIT_MS, 20000, 10, LIMIT_MS_MAX,                     \
+          "from then on until it is taken for gone")                                               \
+    LIMIT(event_stall_ms, "event-stall-time", LIMIT_MS, 10000, 10, LIMIT_MS_MAX,                   \
+          "a listener that takes nothing of what it is told, until it is cut off; it asks "        \
+          "again when it can")                                                                     \
     LIMIT(drain_ms, "drain-time", LIMIT_MS, 30000, 0, LIMIT_MS_MAX,                                \
           "from TERM to the end, for responses that are under way")                                \
     LIMIT(log_bytes, "log-buffer", LIMIT_BYTES, 1 << 20, 65536, 1 << 30,                           \
@@ -156,6 +170,22 @@ enum {
      * often the loop looks. */
     DRAIN_IDLE_MS = 1000,
     DRAIN_TURN_MS = 50,
+
+    /* Messages that may wait for a listener behind the one that it takes: one that releases outrun
+     * is better told at once what is served then, and is cut off. */
+    EVENT_BEHIND_MAX = 16,
+
+    /* What the thread of events does before it looks at its sockets again: listeners that are told
+     * a message, that come in, or whose time is up; what it reads of one at once. */
+    EVENT_TURN_LISTENERS = 256,
+    EVENT_READ_BYTES = 4096,
+
+    /* Pongs that wait behind a message for a listener to take it; of more pings than that, some
+     * have no answer (RFC 6455 §5.5.3). */
+    EVENT_UNSENT_BYTES = 1024,
+
+    /* For the end of a connection: the other side's Close, and its end. */
+    EVENT_CLOSE_MS = 2000,
 
     /* A command line of the control channel: a path (4096) with every byte escaped, and words. */
     CONTROL_LINE_BYTES_MAX = 16384,

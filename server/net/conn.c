@@ -200,12 +200,11 @@ uint64_t conn_unsent_bytes(const struct conn *conn)
     return bytes;
 }
 
-void conn_close(struct conn_pool *pool, struct conn *conn)
+/* All of it but the socket and the place in the admission. */
+static void end(struct conn_pool *pool, struct conn *conn)
 {
     conn_set_state(pool, conn, CONN_CLOSED);
-    close(conn->fd);
     conn->fd = -1;
-    admission_leave(pool->admission, &conn->address);
     if (conn->record != NULL) {
         conn->record->unsent_bytes = conn_unsent_bytes(conn);
     }
@@ -221,6 +220,23 @@ void conn_close(struct conn_pool *pool, struct conn *conn)
     }
     conn->newer = pool->closed;
     pool->closed = conn;
+}
+
+void conn_close(struct conn_pool *pool, struct conn *conn)
+{
+    close(conn->fd);
+    admission_leave(pool->admission, &conn->address);
+    end(pool, conn);
+}
+
+int conn_give_away(struct conn_pool *pool, struct conn *conn)
+{
+    int fd = conn->fd;
+    if (conn->is_watched) {
+        (void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* of what is watched: no error */
+    }
+    end(pool, conn);
+    return fd;
 }
 
 bool conn_watch(struct conn_pool *pool, struct conn *conn, uint32_t events)

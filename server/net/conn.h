@@ -104,6 +104,10 @@ struct conn *conn_open(struct conn_pool *pool, int fd, const struct ip_address *
                        bool wants_proxy);
 void conn_close(struct conn_pool *pool, struct conn *conn);
 
+/* The same of one whose socket goes to somebody else: returns that, watched by nobody here; its
+ * place in the admission goes with it. */
+int conn_give_away(struct conn_pool *pool, struct conn *conn);
+
 /* Is a response under way? */
 static inline bool conn_has_rest(const struct conn *conn)
 {

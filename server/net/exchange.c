@@ -228,6 +228,16 @@ void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice i
     }
 }
 
+void exchange_given_away(struct turn *turn, const struct conn *conn, struct slice input,
+                         unsigned status)
+{
+    struct exchange exchange = {.status = status, .codec = CODEC_COUNT};
+    if (wants_request(turn, input)) {
+        set_request(turn, conn, input, &exchange);
+    }
+    end(turn, &exchange, turn->clock.head_ns, clock_ns(CLOCK_MONOTONIC), 0);
+}
+
 /* ---- answers that outlived their turn ---- */
 
 static struct host_meter *find_meter(const struct turn *turn, const struct exchange *exchange)

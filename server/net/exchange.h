@@ -62,6 +62,11 @@ void exchange_note_read(struct turn *turn);
 void exchange_batch_written(struct turn *turn, struct conn *conn, struct slice input, size_t done,
                             bool is_failed);
 
+/* The connection goes to somebody else with the answer to the request that the input begins with:
+ * the exchange ends with that. */
+void exchange_given_away(struct turn *turn, const struct conn *conn, struct slice input,
+                         unsigned status);
+
 /* The connection's own response is out. */
 void exchange_rest_written(struct turn *turn, struct conn *conn);
 

@@ -3,6 +3,7 @@
 #include "common/fault_guard.h"
 #include "http/h1_parse.h"
 #include "http/respond.h"
+#include "net/leaving.h"
 #include "net/limit_hit.h"
 #include "net/proxy_header.h"
 #include "net/sending.h"
@@ -19,6 +20,7 @@ enum answer_result {
     ANSWER_NEEDS_INPUT, /* there is no whole request */
     ANSWER_NEEDS_BODY,  /* but the whole head of one: turn->request, turn->body */
     ANSWER_FULL,        /* the batch has no room */
+    ANSWER_LEAVES,      /* the connection goes away with it: turn->leaving */
 };
 
 /* Where the body of turn->request ends: *io_bytes, the end of its head in the input, moves behind
@@ -89,6 +91,7 @@ struct answering {
     bool is_last; /* the connection ends with it */
     size_t input_bytes;
     bool is_added;
+    enum response_sequel sequel;
 };
 
 /* All that reads the mapping of an index. Whatever it had done when it is given up is done again.
@@ -100,9 +103,18 @@ static void answer(void *argument)
     struct response response;
     const struct respond_context context = {.sites = turn->sites,
                                             .limits = turn->limits,
+                                            .events = turn->events == NULL
+                                                          ? NULL
+                                                          : turn->events->endpoint,
                                             .now_s = turn->common.date.seconds,
                                             .scratch = &turn->scratch};
     respond(&context, &turn->request, &response);
+    answering->sequel = response.sequel;
+    if (response.sequel != SEQUEL_HTTP) {
+        turn->leaving.response = response;
+        turn->leaving.input_bytes = answering->input_bytes;
+        return;
+    }
     response.keep_alive = response.keep_alive && !answering->is_last;
     answering->is_added = add_response(turn, &response, answering->input_bytes);
 }
@@ -119,6 +131,20 @@ static void answer_guarded(struct answering *answering)
     }
 }
 
+/* The request makes something else of the connection, when those before it are answered. */
+static enum answer_result answer_leaving(struct turn *turn, size_t input_bytes)
+{
+    if (turn->batch.response_count > 0) {
+        return ANSWER_FULL;
+    }
+    if (leaving_reserve(turn)) {
+        return ANSWER_LEAVES;
+    }
+    bool is_added = add_response(turn, &turn->leaving.response, input_bytes);
+    assert(is_added);
+    return ANSWERED;
+}
+
 /* Appends the answer to the next request of the input, which begins at `at`. */
 static enum answer_result answer_one(struct turn *turn, struct conn *conn, struct slice input,
                                      size_t at)
@@ -133,11 +159,15 @@ static enum answer_result answer_one(struct turn *turn, struct conn *conn, struc
     if (result == H1_MORE) {
         return has_head ? ANSWER_NEEDS_BODY : ANSWER_NEEDS_INPUT;
     }
-    struct answering answering = {turn, is_last_request(turn, conn), at + bytes, false};
+    struct answering answering = {turn, is_last_request(turn, conn), at + bytes, false,
+                                  SEQUEL_HTTP};
     turn->is_end_agreed =
         result == H1_OK && !turn->request.keep_alive && !turn->request.expects_continue;
     if (result == H1_OK) {
         answer_guarded(&answering);
+        if (answering.sequel != SEQUEL_HTTP) {
+            return answer_leaving(turn, at + bytes);
+        }
         return answering.is_added ? ANSWERED : ANSWER_FULL;
     }
     respond_bad(status, &response);
@@ -271,6 +301,8 @@ static void settle(struct turn *turn, struct conn *conn, enum write_result resul
         } else {
             linger(turn, conn);
         }
+    } else if (answer == ANSWER_LEAVES) {
+        leaving_go(turn, conn, input);
     } else if (answer == ANSWER_NEEDS_BODY) {
         keep_input(turn, conn, (struct slice){input.bytes, turn->request.head_bytes});
         conn->input->body = turn->body;

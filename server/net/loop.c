@@ -394,6 +394,7 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
     loop->wake_fd = -1;
     loop->turn.common = (struct head_common){.date.seconds = -1, .added = settings->added_fields};
     loop->turn.limits = &settings->limits;
+    loop->turn.events = settings->events;
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
     loop->news_fd = settings->news_fd;

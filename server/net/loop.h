@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "net/access_line.h"
 #include "net/conn.h"
+#include "net/event_door.h"
 #include "net/log_writer.h"
 #include "net/meters.h"
 #include "net/tracer.h"
@@ -28,6 +29,7 @@ struct loop_settings {
     struct disk_readers *disk_readers; /* NULL: none; stopped before the loops are freed */
     struct tracer *tracers;            /* of each worker one; NULL: nothing is recorded */
     bool has_meters;                   /* answers are counted (net/meters.h) */
+    struct event_door *events;         /* NULL: nobody can listen for releases */
 };
 
 /* Takes over `listener_count` listening sockets. On failure they are closed. `worker` counts the

@@ -7,6 +7,7 @@
 #include "net/access_log.h"
 #include "net/batch.h"
 #include "net/conn.h"
+#include "net/event_door.h"
 #include "net/meters.h"
 #include "net/residency.h"
 #include "net/tracer.h"
@@ -27,6 +28,7 @@ struct turn {
     const struct site_list *sites;
     const struct limits *limits;           /* borrowed */
     const struct address_list *proxy_from; /* borrowed: who begins with a PROXY header */
+    struct event_door *events; /* borrowed; NULL: nobody can listen for releases */
     struct head_common common;
     bool is_last;       /* the worker ends: connections are closed after their next answer */
     bool is_end_agreed; /* the last request is the last of its connection, as the client wants */
@@ -47,6 +49,11 @@ struct turn {
     const char *request_at; /* where in the input it was parsed; NULL: it is of nobody's any more */
     struct batch batch;
     struct h1_body body; /* of the request that the last batch ended before, if it needs more */
+    struct {
+        struct response response; /* of slices of the scratch and the input */
+        size_t input_bytes;       /* of the input: its request */
+        struct slice opening;     /* as in struct event_visitor */
+    } leaving; /* the request that the last batch ended before, if the connection leaves with it */
     char input[READ_BYTES];
     struct response_scratch scratch;
 };
