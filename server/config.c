@@ -2,8 +2,10 @@
 
 #include "common/codec_gzip.h"
 #include "common/mem.h"
+#include "common/path.h"
 #include "common/version.h"
 #include "server/added_fields.h"
+#include "server/config_indexes.h"
 #include "server/handover.h"
 #include "server/sandbox/syscall_filter.h"
 
@@ -101,6 +103,27 @@ static int add_header(const struct setting *setting, void *subject, struct error
 {
     struct config *config = subject;
     return added_fields_add(&config->added_fields, setting->value, error);
+}
+
+/* A path as requests have it, which is found by its canonical form. */
+static int set_events(const struct setting *setting, void *subject, struct error *error)
+{
+    struct config *config = subject;
+    char buffer[PATH_BYTES_MAX];
+    struct slice path;
+    struct slice text = slice_of_string(setting->value);
+    if (path_canonical(text, buffer, &path) != PATH_OK || !slice_equal(path, text)) {
+        return error_set(error, ERR_USAGE, "--events: not a path such as /events: %s",
+                         setting->value);
+    }
+    config->events.path = text;
+    return 0;
+}
+
+static int add_origins(const struct setting *setting, void *subject, struct error *error)
+{
+    struct config *config = subject;
+    return origin_list_add(&config->events.origins, setting->value, error);
 }
 
 static int set_limit(const struct setting *setting, void *subject, struct error *error)
@@ -225,6 +248,21 @@ static const struct option answer_options[] = {
      .help = "the same for a preset of security fields",
      .apply = option_set_flag,
      IN(is_secure)},
+    {.name = "events",
+     .argument = "PATH",
+     .variable = "CAIRN_EVENTS",
+     .help = "browsers hear of releases there",
+     .more =
+         "By WebSocket, or as text/event-stream (docs/events.md). Before what sites have there.",
+     .apply = set_events},
+    {.name = "events-origin",
+     .argument = "ORIGIN",
+     .variable = "CAIRN_EVENTS_ORIGIN",
+     .separators = ",",
+     .is_repeatable = true,
+     .help = "whose pages may listen there, besides the sites' own",
+     .more = "https://HOST or https://HOST:PORT.",
+     .apply = add_origins},
     {.name = "trust",
      .argument = "PUBKEY",
      .variable = "CAIRN_TRUST",
@@ -455,44 +493,6 @@ static void print_about(const struct settings *settings)
     }
 }
 
-/* INDEX arguments and the words that belong to them. A path that begins like one of these is
- * written with "./" before it. */
-static int read_indexes(struct config *config, struct error *error)
-{
-    const struct settings *settings = &config->settings;
-    config->indexes = mem_zeroed(settings->operand_count + 1, sizeof *config->indexes);
-    for (size_t i = 0; i < settings->operand_count; i++) {
-        const char *word = settings->operands[i].text;
-        bool is_host = strncmp(word, "host=", 5) == 0;
-        bool is_prefix = strncmp(word, "at=", 3) == 0;
-        if ((is_host || is_prefix) && config->index_count == 0) {
-            return error_set(error, ERR_USAGE, "%s: it belongs behind an INDEX", word);
-        }
-        if (is_host) {
-            config->indexes[config->index_count - 1].hosts = word + 5;
-        } else if (is_prefix) {
-            config->indexes[config->index_count - 1].prefix = word + 3;
-        } else {
-            config->indexes[config->index_count++].path = word;
-        }
-    }
-    return 0;
-}
-
-static int check_mounts(const struct config *config, struct error *error)
-{
-    for (size_t i = 0; i < config->index_count; i++) {
-        struct mount mount;
-        int status =
-            mount_parse(config->indexes[i].hosts, config->indexes[i].prefix, &mount, error);
-        if (status != 0) {
-            return status;
-        }
-        mount_fini(&mount);
-    }
-    return 0;
-}
-
 /* PORT is what platforms that run one program in a container call the port that it gets. */
 static void add_default_listener(struct config *config)
 {
@@ -552,8 +552,7 @@ enum config_result config_init(struct config *config, int argc, char **argv)
     if (!has_problems) {
         add_default_listener(config);
         has_problems = settings_apply(&config->settings, "cairn-serve", config) > 0;
-        status = read_indexes(config, &error);
-        has_problems |= has_failed(&error, status == 0 ? check_mounts(config, &error) : status);
+        has_problems |= has_failed(&error, config_read_indexes(config, &error));
     }
     if (has_problems) {
         config_fini(config);
@@ -567,6 +566,7 @@ void config_fini(struct config *config)
 {
     address_list_fini(&config->proxy_from);
     address_list_fini(&config->forwarded_from);
+    origin_list_fini(&config->events.origins);
     free(config->added_fields);
     free(config->trusted);
     free(config->admin_hosts);

@@ -46,8 +46,9 @@ struct config {
     bool is_quiet;          /* no lines about a good start */
     const char *access_log; /* a path, "-" or "fd:N" (server/log_file.h); NULL: none */
     enum access_format log_format;
-    char *added_fields; /* complete lines; NULL: none */
-    bool is_secure;     /* the preset of them is wanted */
+    char *added_fields;           /* complete lines; NULL: none */
+    struct event_endpoint events; /* its path is empty: there is none */
+    bool is_secure;               /* the preset of them is wanted */
     enum sandbox_mode sandbox;
     const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
     size_t archive_count;

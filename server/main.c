@@ -56,10 +56,12 @@ static void begin_drain(struct server *server)
         server->is_draining = true;
         listeners_close(&server->listeners);
         admin_drain(server->admin);
+        events_drain(server->events, WS_CODE_GOING_AWAY);
         server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
         workers_drain(server->workers);
     } else {
-        workers_stop(server->workers); /* asked twice: at once */
+        events_stop(server->events, true); /* asked twice: at once */
+        workers_stop(server->workers);
     }
 }
 
@@ -134,6 +136,7 @@ static void on_successor(struct server *server)
         listeners_disown(&server->admin_listeners);
         admin_release(server->admin);
         control_release(server->control);
+        events_drain(server->events, WS_CODE_SERVICE_RESTART);
         begin_drain(server);
     } else {
         kill(server->successor, SIGKILL);

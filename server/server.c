@@ -125,6 +125,7 @@ static int open_admin(struct server *server, struct error *error)
     const struct admin_settings settings = {
         .metrics = {.publication = &server->publication,
                     .workers = server->workers,
+                    .events = server->events,
                     .loads = &server->loader.counts,
                     .process = &server->process_files,
                     .started_s = server->context.started_s},
@@ -203,10 +204,33 @@ static int start_telemetry(struct server *server, struct error *error)
     const struct metrics_sources sources = {
         .publication = &server->publication,
         .workers = server->workers,
+        .events = server->events,
         .loads = &server->loader.counts,
         .started_s = server->context.started_s,
     };
     return telemetry_start(server->telemetry, &server->sandbox, &sources, error);
+}
+
+static int open_events(struct server *server, struct error *error)
+{
+    const struct events_settings settings = {
+        .publication = &server->publication,
+        .limits = &server->config.limits,
+        .endpoint = &server->config.events,
+    };
+    int status =
+        server->config.events.path.count == 0 ? 0 : events_new(&settings, &server->events, error);
+    server->context.events = server->events;
+    return status;
+}
+
+static int open_workers(struct server *server, struct error *error)
+{
+    struct event_door *door = server->events == NULL ? NULL : events_door(server->events);
+    int handed_log_fd = server->handover.access_log_fd;
+    server->handover.access_log_fd = -1; /* taken over, whatever comes of it */
+    return workers_new(&server->config, &server->listeners, &server->publication, handed_log_fd,
+                       telemetry_tracers(server->telemetry), door, &server->workers, error);
 }
 
 int server_start(struct server *server, struct error *error)
@@ -239,10 +263,10 @@ int server_start(struct server *server, struct error *error)
     free(reply.text); /* announced, when all is well */
     status = open_listeners(server, error);
     if (status == 0) {
-        status = workers_new(&server->config, &server->listeners, &server->publication,
-                             server->handover.access_log_fd, telemetry_tracers(server->telemetry),
-                             &server->workers, error);
-        server->handover.access_log_fd = -1;
+        status = open_events(server, error);
+    }
+    if (status == 0) {
+        status = open_workers(server, error);
     }
     if (status == 0) {
         const struct handover *handover = &server->handover;
@@ -260,6 +284,10 @@ int server_start(struct server *server, struct error *error)
         server->context.sandbox = &server->sandbox;
         sandbox_text(&server->sandbox, server->sandbox_words);
         server->loader.folders = sandbox_folders(&server->sandbox);
+    }
+    if (status == 0 && server->events != NULL) {
+        status =
+            events_start(server->events, sandbox_filter(&server->sandbox, THREAD_EVENTS), error);
     }
     if (status == 0) {
         status = workers_start(server->workers, &server->sandbox, error);
@@ -288,7 +316,9 @@ void server_stop(struct server *server)
     admin_free(server->admin);
     telemetry_stop(server->telemetry);
     process_files_close(&server->process_files);
+    events_stop(server->events, false);
     workers_free(server->workers);
+    events_free(server->events);
     telemetry_free(server->telemetry);
     control_free(server->control);
     listeners_close(&server->listeners);

@@ -4,6 +4,7 @@
 #define CAIRN_SERVER_SERVER_H
 
 #include "admin/admin.h"
+#include "events/events.h"
 #include "server/handover.h"
 #include "server/process_setup.h"
 #include "server/shortage.h"
@@ -19,7 +20,8 @@ struct server {
     struct command_context context;
     struct listeners listeners;
     struct listeners admin_listeners;
-    struct admin *admin; /* NULL: nobody asked for one */
+    struct events *events; /* NULL: nobody can listen for releases */
+    struct admin *admin;   /* NULL: nobody asked for one */
     struct process_files process_files;
     struct refusals refusals;
     char *admin_page; /* an index; NULL: there is none */

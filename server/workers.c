@@ -52,6 +52,9 @@ static int make_admission(struct workers *workers, const struct config *config, 
         return error_set(error, -errno, "random numbers: %s", strerror(errno));
     }
     workers->settings.admission = admission_new(&config->limits, seed);
+    if (workers->settings.events != NULL) {
+        workers->settings.events->admission = workers->settings.admission;
+    }
     return 0;
 }
 
@@ -73,7 +76,7 @@ static int make_log(struct workers *workers, const struct config *config, int ha
 
 int workers_new(const struct config *config, const struct listeners *listeners,
                 struct publication *publication, int handed_log_fd, struct tracer *tracers,
-                struct workers **out_workers, struct error *error)
+                struct event_door *events, struct workers **out_workers, struct error *error)
 {
     struct workers *workers = mem_zeroed(1, sizeof *workers);
     workers->count = config->worker_count;
@@ -87,6 +90,7 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .forwarded_from = config->forwarded_from,
         .tracers = tracers,
         .has_meters = config->has_meters,
+        .events = events,
         .news_fd = workers->ended_fd,
     };
     int status =

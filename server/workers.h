@@ -12,10 +12,12 @@ struct workers;
 /* Makes the loops, each with its share of the sockets; nothing is accepted yet. The config has to
  * stay until workers_free(). `handed_log_fd` is the access log's, open already, and taken over; -1:
  * it is to be opened, if there is to be one. `tracers`, one for each, have to stay as well; NULL:
- * nothing is recorded. */
+ * nothing is recorded. `events` has to stay, too, and gets the admission of all connections; NULL:
+ * nobody can listen for releases. */
 int workers_new(const struct config *config, const struct listeners *listeners,
                 struct publication *publication, int handed_log_fd, struct tracer *tracers,
-                struct workers **out_workers, struct error *error) CAIRN_MUST_CHECK;
+                struct event_door *events, struct workers **out_workers,
+                struct error *error) CAIRN_MUST_CHECK;
 
 /* Starts the threads, these and those that read disks, each in its part of the sandbox, which has
  * to stay. They block every signal. */

@@ -3,6 +3,7 @@
 #ifndef CAIRN_SERVER_COMMAND_H
 #define CAIRN_SERVER_COMMAND_H
 
+#include "events/events.h"
 #include "server/control/line_reader.h"
 #include "server/control/refusals.h"
 #include "server/loader.h"
@@ -13,6 +14,7 @@
 struct command_context {
     struct loader *loader;
     struct workers *workers;       /* NULL before they are made */
+    struct events *events;         /* NULL: nobody can listen for releases */
     const struct sandbox *sandbox; /* NULL before it is entered */
     struct telemetry *telemetry;   /* NULL: nobody is told of what commands do */
     struct refusals *refusals;     /* what was refused is noted there; NULL: nobody asks */

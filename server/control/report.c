@@ -183,6 +183,7 @@ void report_status(const struct command_context *context, bool is_json, struct r
         {"workers", running},
         {"sites", loader_sites(context->loader)->count},
         {"connections", connections},
+        {"listeners", context->events == NULL ? 0 : events_listener_count(context->events)},
         {"accepted", totals.accepted},
         {"requests", totals.requests},
         {"bytes", totals.bytes},

@@ -57,9 +57,9 @@ static struct slice sharing_fields(const struct request *request, char *lines, s
     for (size_t i = 0; i < request->field_count; i++) {
         struct slice value = request->fields[i].value;
         if (slice_equal_ignoring_case(request->fields[i].name, SLICE("Origin"))) {
-            int count = snprintf(lines, capacity,
-                                 "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n",
-                                 (int)value.count, value.bytes);
+            int count =
+                snprintf(lines, capacity, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n",
+                         (int)value.count, value.bytes);
             bool fits = count > 0 && (size_t)count < capacity;
             return (struct slice){lines, fits ? (size_t)count : 0};
         }

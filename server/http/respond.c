@@ -259,7 +259,8 @@ static void respond_target(struct responding *responding)
     if (status == PATH_ABSENT) {
         path = (struct slice){"", 0};
     }
-    if (responding->context->events != NULL && slice_equal(path, responding->context->events->path)) {
+    if (responding->context->events != NULL &&
+        slice_equal(path, responding->context->events->path)) {
         respond_events(responding, path);
         return;
     }

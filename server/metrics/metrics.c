@@ -28,7 +28,7 @@ static void put_counter(struct exposition *to, const char *name, const char *uni
 
 /* ---- answers ---- */
 
-/* There is a class without answers: a request is never answered 1xx alone. */
+/* 101 is the one answer of its class, and the path of events is no site's. */
 static void put_requests(struct exposition *to, const struct metrics_snapshot *snapshot)
 {
     static const struct metric metric = {
@@ -37,7 +37,7 @@ static void put_requests(struct exposition *to, const struct metrics_snapshot *s
     exposition_family(to, &metric);
     for (size_t i = 0; i < snapshot->host_count; i++) {
         const struct metrics_host *host = &snapshot->hosts[i];
-        for (size_t range = 1; range < STATUS_CLASSES; range++) {
+        for (size_t range = i == 0 ? 0 : 1; range < STATUS_CLASSES; range++) {
             uint64_t count = 0;
             for (size_t coding = 0; coding < CODINGS; coding++) {
                 count += host->answers[range][coding];
@@ -118,6 +118,8 @@ static void put_connections(struct exposition *to, const struct metrics_snapshot
                                          "Open connections, by what they are at."};
     static const struct metric limits = {"cairn_limit_hits", METRIC_COUNTER, NULL,
                                          "Times that a limit of --limit was come up against."};
+    static const struct metric listeners = {"cairn_event_listeners", METRIC_GAUGE, NULL,
+                                            "Connections that listen for events."};
     const struct loop_totals *totals = &snapshot->totals;
     exposition_family(to, &states);
     for (size_t i = 0; i < CONN_STATES; i++) {
@@ -136,6 +138,13 @@ static void put_connections(struct exposition *to, const struct metrics_snapshot
             exposition_number(to, totals->limited[i]);
         }
     }
+    exposition_family(to, &listeners);
+    exposition_label(to, "kind", "websocket");
+    exposition_number(to, snapshot->websockets);
+    exposition_label(to, "kind", "stream");
+    exposition_number(to, snapshot->streams);
+    put_counter(to, "cairn_event_messages", NULL, snapshot->event_messages,
+                "Messages that a listener was told, the last byte handed to the system.");
     put_counter(to, "cairn_sent_bytes", "bytes", totals->bytes,
                 "Bytes handed to the system, heads and bodies.");
     put_counter(to, "cairn_disk_reads", NULL, totals->disk_reads,

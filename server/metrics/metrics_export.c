@@ -149,6 +149,13 @@ static void put_connections(struct export *to)
         }
     }
     otlp_metric_end(to->items, &metric);
+    metric = begin(to, OTLP_UP_DOWN_SUM, "cairn.event.listeners", "{connection}",
+                   "Connections that listen for events.");
+    put_point_of(to, to->snapshot->websockets, "cairn.event.kind", "websocket");
+    put_point_of(to, to->snapshot->streams, "cairn.event.kind", "stream");
+    otlp_metric_end(to->items, &metric);
+    put_alone(to, OTLP_SUM, "cairn.event.messages", "{message}",
+              "Messages that a listener was told.", to->snapshot->event_messages);
     put_alone(to, OTLP_SUM, "cairn.disk.reads", "{read}",
               "Pieces of archives that were not in memory when they were wanted.",
               totals->disk_reads);

@@ -83,6 +83,17 @@ static void take_workers(const struct workers *workers, struct metrics_snapshot 
     take_durations(workers, snapshot);
 }
 
+static void take_events(const struct events *events, struct metrics_snapshot *snapshot)
+{
+    const struct event_counters *counters = events_counters(events);
+    snapshot->websockets = atomic_load_explicit(&counters->websockets, memory_order_relaxed);
+    snapshot->streams = atomic_load_explicit(&counters->streams, memory_order_relaxed);
+    snapshot->event_messages = read_counter(&counters->messages);
+    for (size_t i = 0; i < LIMITS_COUNT; i++) {
+        snapshot->totals.limited[i] += read_counter(&counters->limited[i]);
+    }
+}
+
 static void take_loads(const struct load_counts *counts, struct metrics_snapshot *snapshot)
 {
     for (size_t i = 0; i < LOAD_OUTCOMES; i++) {
@@ -145,6 +156,9 @@ struct metrics_snapshot *metrics_take(const struct metrics_sources *sources)
     take_list(list, workers_count(sources->workers), snapshot);
     publication_let_go(sources->publication);
     take_workers(sources->workers, snapshot);
+    if (sources->events != NULL) {
+        take_events(sources->events, snapshot);
+    }
     take_loads(sources->loads, snapshot);
     snapshot->process = process_numbers_take(sources->process);
     return snapshot;

@@ -3,6 +3,7 @@
 #ifndef CAIRN_SERVER_METRICS_SNAPSHOT_H
 #define CAIRN_SERVER_METRICS_SNAPSHOT_H
 
+#include "events/events.h"
 #include "server/loader.h"
 #include "server/metrics/process_numbers.h"
 #include "server/workers.h"
@@ -11,6 +12,7 @@
 struct metrics_sources {
     struct publication *publication;
     const struct workers *workers;
+    const struct events *events; /* NULL: nobody can listen for releases */
     const struct load_counts *loads;
     const struct process_files *process;
     int64_t started_s; /* Unix time */
@@ -48,8 +50,11 @@ struct metrics_duration {
 struct metrics_snapshot {
     int64_t taken_s; /* Unix time */
     int64_t started_s;
-    uint64_t workers; /* that run */
-    struct loop_totals totals;
+    uint64_t workers;          /* that run */
+    struct loop_totals totals; /* limits: those that listeners came up against as well */
+    uint64_t websockets;       /* that listen for events now */
+    uint64_t streams;
+    uint64_t event_messages;                 /* that a listener has taken whole */
     uint64_t durations[DURATION_BOUNDS + 1]; /* of all answers; the last: above all bounds */
     uint64_t duration_ns;
     size_t duration_count;

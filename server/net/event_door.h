@@ -1,6 +1,7 @@
-/* The door between the workers and the thread that browsers hear of releases from (events/events.h):
- * a connection whose request asked for that is handed through with its place in the admission, and
- * does not come back. Opened by that thread's owner; workers go through; any thread. */
+/* The door between the workers and the thread that browsers hear of releases from
+ * (events/events.h): a connection whose request asked for that is handed through with its place in
+ * the admission, and does not come back. Opened by that thread's owner; workers go through; any
+ * thread. */
 #ifndef CAIRN_NET_EVENT_DOOR_H
 #define CAIRN_NET_EVENT_DOOR_H
 
@@ -17,8 +18,9 @@ struct event_visitor {
     struct ip_address address; /* of the client: its place in the admission */
     bool is_stream;            /* else a WebSocket */
     struct slice host;         /* as host_name() gives it; what follows lies behind it */
-    struct slice opening; /* a stream: the head of its answer; a WebSocket: the key of its request */
-    struct slice input;   /* what has come behind the request */
+    struct slice
+        opening;        /* a stream: the head of its answer; a WebSocket: the key of its request */
+    struct slice input; /* what has come behind the request */
     char bytes[];
 };
 

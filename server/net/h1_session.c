@@ -103,9 +103,8 @@ static void answer(void *argument)
     struct response response;
     const struct respond_context context = {.sites = turn->sites,
                                             .limits = turn->limits,
-                                            .events = turn->events == NULL
-                                                          ? NULL
-                                                          : turn->events->endpoint,
+                                            .events = turn->events == NULL ? NULL
+                                                                           : turn->events->endpoint,
                                             .now_s = turn->common.date.seconds,
                                             .scratch = &turn->scratch};
     respond(&context, &turn->request, &response);

@@ -2,7 +2,8 @@
 
 bool limit_is_counted(enum limit_id limit)
 {
-    return limit != LIMIT_ID_rate_ms && limit != LIMIT_ID_drain_ms && limit != LIMIT_ID_ranges;
+    return limit != LIMIT_ID_rate_ms && limit != LIMIT_ID_drain_ms && limit != LIMIT_ID_ranges &&
+           limit != LIMIT_ID_event_ping_ms;
 }
 
 /* Two limits have the same status: a head with one field line more than there may be is refused

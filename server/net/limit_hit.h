@@ -10,7 +10,8 @@ static inline void limit_hit(struct turn *turn, enum limit_id limit)
 }
 
 /* Is it counted at all? Of the others one is the window of body-rate, one is met by every server
- * that ends, and more ranges than there may be are answered as if nobody had asked for any. */
+ * that ends, one is a listener's everyday silence, and more ranges than there may be are answered
+ * as if nobody had asked for any. */
 bool limit_is_counted(enum limit_id limit);
 
 /* turn->request, or the body behind it, was refused with this status. */

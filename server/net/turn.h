@@ -28,7 +28,7 @@ struct turn {
     const struct site_list *sites;
     const struct limits *limits;           /* borrowed */
     const struct address_list *proxy_from; /* borrowed: who begins with a PROXY header */
-    struct event_door *events; /* borrowed; NULL: nobody can listen for releases */
+    struct event_door *events;             /* borrowed; NULL: nobody can listen for releases */
     struct head_common common;
     bool is_last;       /* the worker ends: connections are closed after their next answer */
     bool is_end_agreed; /* the last request is the last of its connection, as the client wants */

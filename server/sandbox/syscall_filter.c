@@ -37,7 +37,8 @@ enum {
     ADMIN = 1 << THREAD_ADMIN,
     LOG = 1 << THREAD_LOG,
     TELEMETRY = 1 << THREAD_TELEMETRY,
-    ALL = MAIN | WORKER | READER | ADMIN | LOG | TELEMETRY,
+    EVENTS = 1 << THREAD_EVENTS,
+    ALL = MAIN | WORKER | READER | ADMIN | LOG | TELEMETRY | EVENTS,
 };
 
 struct allowed_call {
@@ -59,16 +60,16 @@ static const struct allowed_call allowed_calls[] = {
     {SCMP_SYS(fadvise64), MAIN | READER},
     {SCMP_SYS(close), ALL},
     {SCMP_SYS(getdents64), MAIN | ADMIN | TELEMETRY}, /* of /proc/self/fd, which is open */
-    {SCMP_SYS(recvfrom), MAIN | WORKER | ADMIN | TELEMETRY},
-    {SCMP_SYS(sendto), MAIN | WORKER | ADMIN | TELEMETRY},
+    {SCMP_SYS(recvfrom), MAIN | WORKER | ADMIN | TELEMETRY | EVENTS},
+    {SCMP_SYS(sendto), MAIN | WORKER | ADMIN | TELEMETRY | EVENTS},
     {SCMP_SYS(sendmsg), MAIN | WORKER | TELEMETRY},
     {SCMP_SYS(sendmmsg), TELEMETRY}, /* two questions about one name */
     {SCMP_SYS(sendfile), WORKER | MAIN},
     {SCMP_SYS(accept4), MAIN | WORKER | ADMIN},
-    {SCMP_SYS(shutdown), MAIN | WORKER | ADMIN | TELEMETRY},
-    {SCMP_SYS(epoll_wait), MAIN | WORKER},
-    {SCMP_SYS(epoll_pwait), MAIN | WORKER},
-    {SCMP_SYS(epoll_ctl), MAIN | WORKER},
+    {SCMP_SYS(shutdown), MAIN | WORKER | ADMIN | TELEMETRY | EVENTS},
+    {SCMP_SYS(epoll_wait), MAIN | WORKER | EVENTS},
+    {SCMP_SYS(epoll_pwait), MAIN | WORKER | EVENTS},
+    {SCMP_SYS(epoll_ctl), MAIN | WORKER | EVENTS},
     {SCMP_SYS(poll), MAIN | ADMIN | LOG | TELEMETRY},
     {SCMP_SYS(ppoll), MAIN | ADMIN | LOG | TELEMETRY},
     /* memory; mmap and mprotect are below */
@@ -204,7 +205,8 @@ static const struct allowed_form allowed_forms[] = {
     {SCMP_SYS(mmap), ALL, 2, PROT_EXEC, 0},
     {SCMP_SYS(mmap), MAIN, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC},
     {SCMP_SYS(mprotect), ALL, 2, PROT_EXEC, 0},
-    {SCMP_SYS(ioctl), WORKER, 1, UINT32_MAX, SIOCOUTQ},
+    {SCMP_SYS(ioctl), WORKER | EVENTS, 1, UINT32_MAX, SIOCOUTQ},
+    {SCMP_SYS(setsockopt), EVENTS, 2, UINT32_MAX, SO_LINGER},
     {SCMP_SYS(ioctl), MAIN, 1, UINT32_MAX, SIOCOUTQ},
     {SCMP_SYS(ioctl), MAIN, 1, UINT32_MAX, TCGETS},
     {SCMP_SYS(prlimit64), ADMIN | TELEMETRY, 2, UINT64_MAX, 0}, /* to ask, not to set */

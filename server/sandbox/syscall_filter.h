@@ -21,6 +21,7 @@ enum thread_role {
     THREAD_ADMIN,
     THREAD_LOG,
     THREAD_TELEMETRY,
+    THREAD_EVENTS,
     THREAD_ROLES,
 };
 
