@@ -48,6 +48,24 @@ static bool parse_authority(struct slice text, unsigned scheme_port, struct orig
     return parse_port(rest, scheme_port, &out_origin->port);
 }
 
+/* Names, and addresses in brackets. A '*' could be one of a name's characters, but would be meant
+ * as something else. */
+static bool is_host(struct slice host)
+{
+    if (slice_starts_with(host, SLICE("["))) {
+        struct ip_address unused;
+        struct slice inside = {host.bytes + 1, host.count - 2};
+        return inside.count > 0 && memchr(inside.bytes, ':', inside.count) != NULL &&
+               ip_address_parse(inside, &unused);
+    }
+    for (size_t i = 0; i < host.count; i++) {
+        if (!is_reg_name_byte((unsigned char)host.bytes[i]) || host.bytes[i] == '*') {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* scheme "://" host [ ":" port ] (RFC 6454 §6.2, §7.1) */
 static bool parse_origin(struct slice text, struct origin *out_origin)
 {
@@ -58,25 +76,11 @@ static bool parse_origin(struct slice text, struct origin *out_origin)
     for (size_t i = 0; i < ARRAY_COUNT(schemes); i++) {
         struct slice start = {text.bytes, schemes[i].start.count};
         if (text.count > start.count && slice_equal_ignoring_case(start, schemes[i].start)) {
-            return parse_authority(slice_after(text, start.count), schemes[i].port, out_origin);
+            return parse_authority(slice_after(text, start.count), schemes[i].port, out_origin) &&
+                   is_host(out_origin->host);
         }
     }
     return false;
-}
-
-/* What no host of an origin has would never be met with: a path, a user, a space. */
-static bool is_host(struct slice host)
-{
-    if (slice_starts_with(host, SLICE("["))) {
-        struct ip_address unused;
-        return ip_address_parse((struct slice){host.bytes + 1, host.count - 2}, &unused);
-    }
-    for (size_t i = 0; i < host.count; i++) {
-        if (!is_reg_name_byte((unsigned char)host.bytes[i]) || host.bytes[i] == '*') {
-            return false;
-        }
-    }
-    return true;
 }
 
 int origin_list_add(struct origin_list *list, const char *text, struct error *error)
@@ -85,7 +89,7 @@ int origin_list_add(struct origin_list *list, const char *text, struct error *er
     while (rest.count > 0) {
         struct slice member = slice_trim(slice_take(&rest, ','));
         struct origin origin;
-        if (!parse_origin(member, &origin) || !is_host(origin.host)) {
+        if (!parse_origin(member, &origin)) {
             return error_set(error, ERR_USAGE,
                              "%.*s: not an origin such as https://example.com or "
                              "http://example.com:8080",

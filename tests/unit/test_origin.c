@@ -141,6 +141,11 @@ static const struct {
     {"http://evil.example", false},
     {"http://evil.example:80/localhost", false},
     {"http://evil.example@localhost", false},
+    {"http://evil.example@app.localhost", false},
+    {"http://evil.example/.localhost", false},
+    {"http://evil.example\\.localhost", false},
+    {"http://[127.0.0.1]", false},
+    {"http://*.localhost", false},
 };
 
 Test(origin, of_this_machine)
@@ -210,6 +215,7 @@ static const char *const no_origins[] = {
     "http://[::1",
     "http://[::g]",
     "http://[]",
+    "http://[10.0.0.1]",
     "http://:80",
     "http://\xc3\xa4.example", /* browsers say xn--4ca.example */
     "http://a.example,,http://b.example",
