@@ -243,7 +243,8 @@ take_back() { # host, row of what was live, what its link was
         [[ $row =~ $place ]] || return 1
         if [ -z "$2" ]; then
             control "$1" unload "${BASH_REMATCH[1]}" >/dev/null || return 1
-        elif ! control "$1" rollback "host=${BASH_REMATCH[2]}" "at=${BASH_REMATCH[3]}" >/dev/null; then
+        elif ! control "$1" rollback "host=${BASH_REMATCH[2]}" "at=${BASH_REMATCH[3]}" \
+            "id=${BASH_REMATCH[1]}" >/dev/null; then
             control "$1" load index "$(index_of "$2")" >/dev/null || return 1
         fi
     fi

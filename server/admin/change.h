@@ -8,7 +8,7 @@
 
 enum admin_change {
     ADMIN_LOAD,     /* {"index": PATH}, also "host" and "at" */
-    ADMIN_ROLLBACK, /* {"host": NAME, "at": PREFIX}, or {} */
+    ADMIN_ROLLBACK, /* {"host": NAME, "at": PREFIX, "id": NUMBER}, or {} */
     ADMIN_PROMOTE,  /* {"id": NUMBER}, also "host" and "at" */
 };
 

@@ -100,16 +100,23 @@ static const char *keep(struct load_words *words, struct slice value)
     return at;
 }
 
+/* The last word of a line without spaces at its end. */
+static struct slice last_word(struct slice line)
+{
+    size_t start = line.count;
+    while (start > 0 && !is_space(line.bytes[start - 1])) {
+        start--;
+    }
+    return slice_after(line, start);
+}
+
 /* Takes "host=...", "at=..." or "traceparent=..." off the end of the line. False: the last word is
  * none of them. */
 static bool take_option(struct slice *argument, struct load_words *words)
 {
     struct slice line = trim_end(*argument);
-    size_t start = line.count;
-    while (start > 0 && !is_space(line.bytes[start - 1])) {
-        start--;
-    }
-    struct slice value = slice_after(line, start);
+    struct slice value = last_word(line);
+    size_t start = line.count - value.count;
     struct slice name = slice_take(&value, '=');
     if (slice_equal(name, SLICE("host")) && words->request.hosts == NULL) {
         words->request.hosts = keep(words, value);
@@ -251,23 +258,53 @@ static const struct site_stack *find_stack(const struct site_list *sites,
     return stack;
 }
 
+/* Takes "id=..." off the end of the line, once: the release that is to be taken back. */
+static bool take_id(struct slice *argument, struct slice *id)
+{
+    struct slice line = trim_end(*argument);
+    struct slice value = last_word(line);
+    size_t start = line.count - value.count;
+    if (!slice_starts_with(value, SLICE("id=")) || value.count == 3 || id->count > 0) {
+        return false;
+    }
+    *id = slice_after(value, 3);
+    argument->count = start;
+    return true;
+}
+
+/* Is the release on top the one that was meant? `id` is empty if any is. */
+static int check_top(const struct site_stack *stack, struct slice id, struct error *error)
+{
+    char text[24];
+    const struct site *top = stack->sites[0];
+    int count = snprintf(text, sizeof text, "%" PRIu64, top->id);
+    if (id.count == 0 || slice_equal(id, (struct slice){text, (size_t)count})) {
+        return 0;
+    }
+    return error_set(error, ERR_CHANGED,
+                     "not id %.*s is on top, but id %" PRIu64 ", release %" PRIu64, (int)id.count,
+                     id.bytes, top->id, top->index->release);
+}
+
 static void run_rollback(struct command_context *context, struct slice argument,
                          struct reply *reply)
 {
     struct load_words words = {.text_bytes = 0};
-    while (take_option(&argument, &words)) {
+    struct slice id = {"", 0};
+    while (take_option(&argument, &words) || take_id(&argument, &id)) {
     }
     struct error error = {""};
     struct load_result result;
     const struct site_stack *stack = NULL;
     if (trim_end(argument).count > 0) {
-        error_set(&error, ERR_USAGE, "it takes host=NAME and at=/PREFIX");
+        error_set(&error, ERR_USAGE, "it takes host=NAME, at=/PREFIX and id=NUMBER");
     } else {
         stack = find_stack(loader_sites(context->loader), &words.request, &error);
     }
     struct operation operation;
     telemetry_begin(context->telemetry, &operation, "rollback", words.request.traceparent);
-    bool is_done = stack != NULL && loader_rollback(context->loader, stack, &result, &error) == 0;
+    bool is_done = stack != NULL && check_top(stack, id, &error) == 0 &&
+                   loader_rollback(context->loader, stack, &result, &error) == 0;
     if (is_done) {
         reply_result(reply, "rollback", &result);
         operation_number(&operation, "cairn.release", result.release);
@@ -399,7 +436,7 @@ static const struct command commands[] = {
     {"load index", "PATH [host=NAME,...] [at=/PREFIX] [traceparent=...]",
      "make the release of an index live, above all others", run_load},
     {"unload", "ID|PATH", "take a release out of the list", run_unload},
-    {"rollback", "[host=NAME] [at=/PREFIX]", "take the newest release of a site back",
+    {"rollback", "[host=NAME] [at=/PREFIX] [id=NUMBER]", "take the newest release of a site back",
      run_rollback},
     {"promote", "ID|PATH [host=NAME,...] [at=/PREFIX]",
      "put a loaded release on top of where its archive answers", run_promote},

@@ -18,6 +18,7 @@ Test(admin_change, lines)
          "load index \"/x\" host=a,*.b at=/docs"},
         {ADMIN_ROLLBACK, "{}", "rollback"},
         {ADMIN_ROLLBACK, " { \"host\" : \"*\", \"at\" : \"/\" } ", "rollback host=* at=/"},
+        {ADMIN_ROLLBACK, "{\"id\":12,\"at\":\"/d\"}", "rollback at=/d id=12"},
         {ADMIN_PROMOTE, "{\"id\":7}", "promote 7"},
         {ADMIN_PROMOTE, "{\"id\":7,\"host\":\"a\",\"at\":\"/d\"}", "promote 7 host=a at=/d"},
     };
@@ -55,7 +56,7 @@ Test(admin_change, what_is_none)
         {ADMIN_LOAD, "{\"index\":\"/x\",\"host\":\"a at=/b\"}"},
         {ADMIN_ROLLBACK, "{\"host\":\"\"}"},
         {ADMIN_ROLLBACK, "{\"host\":\"a\\tb\"}"},
-        {ADMIN_ROLLBACK, "{\"id\":1}"},
+        {ADMIN_ROLLBACK, "{\"id\":\"1\"}"},
         {ADMIN_PROMOTE, "{}"},
         {ADMIN_PROMOTE, "{\"id\":\"7\"}"},
         {ADMIN_PROMOTE, "{\"id\":-7}"},

@@ -450,6 +450,10 @@ class TestApi(Changes):
         status, done = self.post(server, "/api/promote", {"id": taken_back["id"]})
         self.assertEqual((status, done["release"]), (200, 2))
         self.assertEqual(server.get("/").body, b"second\n")
+        status, _ = self.post(server, "/api/rollback", {"id": taken_back["id"]})  # now of another id
+        self.assertEqual(status, 409)
+        status, _ = self.post(server, "/api/rollback", {"id": done["id"]})
+        self.assertEqual((status, server.get("/").body), (200, b"first\n"))
 
     def test_what_cannot_be_done_is_said_and_noted(self):
         server = self.serve(self.index)

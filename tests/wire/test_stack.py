@@ -104,9 +104,22 @@ class TestRollback(Stack):
             self.assertIn("nothing is loaded for host=c.example", server.command("rollback host=c.example"))
             self.assertIn("no host", server.command("rollback host=!"))
             self.assertIn("it takes host=", server.command("rollback 7"))
+            self.assertIn("it takes host=", server.command("rollback id=2 id=2"))
+            self.assertIn("it takes host=", server.command("rollback id="))
             self.assertIn("no release below", server.command("rollback host=b.example at=/x"))
             self.assertTrue(server.command("rollback host=a.example").startswith("ok rollback id=1 "))
             self.expect_release(server, 1, "a.example")
+
+
+    def test_only_of_what_was_meant(self):
+        server = self.serve(1, 2, 3)
+        for words in "id=2", "id=4", "id=03", "id=3x", "at=/ id=1":
+            self.assertEqual(server.command(f"rollback {words}"), "error rollback: not id "
+                             f"{words.split('id=')[1]} is on top, but id 3, release 3")
+        self.expect_release(server, 3)
+        self.assertTrue(server.command("rollback id=3 host=*").startswith("ok rollback id=2 "))
+        self.assertTrue(server.command("rollback id=3").startswith("error rollback: "))
+        self.expect_release(server, 2)
 
 
 class TestUnload(Stack):

@@ -152,6 +152,18 @@ class TestPage(StatusPage):
                 self.picture(page, f"{scheme}-{name}")
         self.assertEqual(page.complaints(), [])
 
+    def test_what_came_meanwhile_is_not_rolled_back(self):
+        server = self.serve(self.good, self.broken, options=["--admin-token-file", self.token])
+        page = self.browse(server)
+        page.run(f"sessionStorage.setItem('token', '{TOKEN}')")
+        self.click(page, "[data-key='rollback-0']")
+        self.wait(page, "document.querySelector('#confirm').open")
+        (self.tree / "index.html").write_text("mended\n")
+        server.load(cairn.pack(self.tree, self.folder / "site.cairn"))  # by somebody else
+        self.click(page, "#confirm-yes")
+        self.wait(page, "document.querySelector('#notice').textContent.includes('release 3')")
+        self.assertEqual(server.get("/").body, b"mended\n")
+
     def test_what_is_refused_is_said(self):
         server = self.serve(self.good, options=["--admin-token-file", self.token])
         page = self.browse(server)

@@ -302,7 +302,7 @@ function rollbackButton(site, place) {
   const [top, next] = site.releases;
   const text = `Release ${top.release} stops answering for ${siteName(site)}, and release ${next.release} answers instead, at once.\nFiles of ${top.release} whose names prove their content go on being found, for tabs that are open.`;
   return button(`rollback-${place}`, `Roll back to ${next.release}`, `Roll ${siteName(site)} back from release ${top.release} to ${next.release}`,
-    () => change(`Roll back to release ${next.release}`, text, `Roll back to ${next.release}`, "/api/rollback", { host: site.hosts[0], at: site.at }));
+    () => change(`Roll back to release ${next.release}`, text, `Roll back to ${next.release}`, "/api/rollback", { host: site.hosts[0], at: site.at, id: top.id }));
 }
 
 function promoteButton(site, release) {
