@@ -164,6 +164,14 @@ class TestPage(StatusPage):
         self.wait(page, "document.querySelector('#notice').textContent.includes('release 3')")
         self.assertEqual(server.get("/").body, b"mended\n")
 
+    def test_samples_are_taken_once(self):
+        """Also when the page asks while an answer is under way: as its tab is shown again."""
+        page = self.browse(self.serve(self.good))
+        self.wait(page, "view.sampleCount > 1")
+        page.run("view.samples = []; view.sampleCount = 0;"
+                 "Promise.all([1, 2, 3].map(() => refresh())).then(() => true)")
+        self.assertTrue(page.run("view.samples.length <= view.sampleCount"))
+
     def test_what_is_refused_is_said(self):
         server = self.serve(self.good, options=["--admin-token-file", self.token])
         page = self.browse(server)

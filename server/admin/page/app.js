@@ -444,7 +444,7 @@ function render() {
   byId("version").textContent = `cairn-serve ${view.state.version}${view.state.takes_changes ? "" : ", read-only: started without --admin-token-file"}`;
 }
 
-async function refresh() {
+async function askForState() {
   try {
     const state = await ask(`/api/state?after=${view.sampleCount}`);
     if (state.pid !== view.state?.pid) {
@@ -463,6 +463,14 @@ async function refresh() {
     }
     view.shown = {}; // made anew when there is an answer
   }
+}
+
+/* One after the other: each asks for the samples behind those that the one before has brought. */
+let refreshed = Promise.resolve();
+
+function refresh() {
+  refreshed = refreshed.then(askForState);
+  return refreshed;
 }
 
 async function run() {
