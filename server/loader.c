@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "server/content_check.h"
 #include "server/preload.h"
+#include "site/site_state.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,9 @@ static double now_ms(void)
 
 const struct site_list *loader_sites(const struct loader *loader)
 {
-    return atomic_load_explicit(&loader->publication->current, memory_order_relaxed);
+    return loader->draft != NULL
+               ? loader->draft
+               : atomic_load_explicit(&loader->publication->current, memory_order_relaxed);
 }
 
 /* A release of an archive that is mapped already uses that mapping, which has room to grow: pages
@@ -242,18 +245,48 @@ static size_t count_layers(const struct site_list *sites, const struct site *sit
     return stack == NULL ? 0 : stack->count;
 }
 
-static void publish(struct loader *loader, struct site_change change)
+/* ---- the next list ---- */
+
+static void draft(struct loader *loader, struct site_change change)
 {
     change.at_ms = (int64_t)now_ms();
     struct site_list *next =
         site_list_next(loader_sites(loader), &change, &loader->retention, time(NULL));
     host_meters_assign(&loader->host_meters, next);
-    publication_publish(loader->publication, next);
-    host_meters_prune(&loader->host_meters, next);
+    site_list_free(loader->draft);
+    loader->draft = next;
 }
 
-static int load(struct loader *loader, const struct load_request *request,
-                struct load_result *out_result, struct error *error)
+static void publish_draft(struct loader *loader)
+{
+    struct site_list *next = loader->draft;
+    if (next != NULL) {
+        loader->draft = NULL;
+        /* a step that nobody has seen is no change */
+        site_list_date(next, loader_sites(loader), (int64_t)now_ms());
+        publication_publish(loader->publication, next);
+        host_meters_prune(&loader->host_meters, next);
+    }
+}
+
+static void drop_draft(struct loader *loader)
+{
+    site_list_free(loader->draft);
+    loader->draft = NULL;
+    host_meters_prune(&loader->host_meters, loader_sites(loader));
+}
+
+static void publish(struct loader *loader, struct site_change change)
+{
+    draft(loader, change);
+    publish_draft(loader);
+}
+
+/* ---- loads ---- */
+
+/* Opens and checks a release, and puts it into the next list. */
+static int prepare(struct loader *loader, const struct load_request *request,
+                   struct load_result *out_result, struct error *error)
 {
     struct site *site;
     operation_phase(request->operation, "validate");
@@ -286,23 +319,61 @@ static int load(struct loader *loader, const struct load_request *request,
         }
         loader->last_id = site->id;
         operation_phase(request->operation, "publish");
-        publish(loader, (struct site_change){.added = site});
-        out_result->id = site->id;
-        out_result->layers = count_layers(loader_sites(loader), site);
+        struct site *kept = site_ref(site); /* the list may have no place for it */
+        draft(loader, (struct site_change){.added = site});
+        out_result->id = kept->id;
+        out_result->layers = count_layers(loader_sites(loader), kept);
+        site_unref(kept);
     }
     return 0;
+}
+
+/* What came of one, now that all are live, or none is. */
+static void settle(struct loader *loader, struct load *load, int status)
+{
+    double ms = now_ms() - load->started_ms;
+    if (load->status == 0 && status != 0) {
+        load->status =
+            error_set(&load->error, -ECANCELED,
+                      "%s: not made live, because another one was refused", load->request.path);
+        return;
+    }
+    load->result.ms = ms;
+    load_counts_add(&loader->counts, load->status, load->result.was_on_top, ms);
+}
+
+int loader_load_all(struct loader *loader, struct load *loads, size_t count)
+{
+    int status = 0;
+    uint64_t last_id = loader->last_id;
+    for (size_t i = 0; i < count; i++) {
+        struct load *load = &loads[i];
+        load->started_ms = now_ms();
+        load->status = prepare(loader, &load->request, &load->result, &load->error);
+        status = status == 0 ? load->status : status;
+    }
+    if (status == 0) {
+        publish_draft(loader);
+    } else {
+        drop_draft(loader);
+        loader->last_id = last_id;
+    }
+    for (size_t i = 0; i < count; i++) {
+        settle(loader, &loads[i], status);
+    }
+    return status;
 }
 
 int loader_load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error)
 {
-    double started_ms = now_ms();
-    int status = load(loader, request, out_result, error);
-    double ms = now_ms() - started_ms;
+    struct load load = {.request = *request};
+    int status = loader_load_all(loader, &load, 1);
     if (status == 0) {
-        out_result->ms = ms;
+        *out_result = load.result;
+    } else if (error != NULL) {
+        *error = load.error;
     }
-    load_counts_add(&loader->counts, status, status == 0 && out_result->was_on_top, ms);
     return status;
 }
 

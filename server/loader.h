@@ -12,6 +12,7 @@
 
 struct loader {
     struct publication *publication;
+    struct site_list *draft; /* the next list, which nobody uses yet; NULL: none is being made */
     struct undertaker *undertaker;
     struct site_retention retention;
     bool is_preloading;        /* an archive is read into memory before a release of it is served */
@@ -52,6 +53,20 @@ struct load_request {
 int loader_load(struct loader *loader, const struct load_request *request,
                 struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
 
+/* One of several loads. */
+struct load {
+    struct load_request request;
+    int status; /* of it, or -ECANCELED: it could be loaded, but another one could not */
+    struct load_result result; /* if that is 0 */
+    struct error error;        /* if not: as of loader_load() */
+    double started_ms;         /* the loader's */
+};
+
+/* The same for several, in their order, which become live at the same moment: no request meets one
+ * of them without the next. If one cannot be loaded, nothing has changed. Returns the first status
+ * that is not -ECANCELED or 0. */
+int loader_load_all(struct loader *loader, struct load *loads, size_t count) CAIRN_MUST_CHECK;
+
 /* The loaded site of this number, or whose index lies at this path; NULL: there is none. */
 struct site *loader_find(const struct loader *loader, struct slice id_or_path);
 
@@ -76,7 +91,8 @@ int64_t loader_expire(struct loader *loader);
 /* After the process has become another user: who may ask what of a file has changed. */
 void loader_user_changed(struct loader *loader);
 
-/* The list that is current: for the control thread, until its next load. */
+/* The list that is current: for the control thread, until its next load. Inside of the loader the
+ * one that is being made, if there is one. */
 const struct site_list *loader_sites(const struct loader *loader);
 
 #endif

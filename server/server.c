@@ -15,13 +15,14 @@
 
 int server_load_start_indexes(struct server *server, bool is_again, struct reply *reply)
 {
-    int status = 0;
-    for (size_t i = 0; i < server->config.index_count; i++) {
-        struct load_request request = server->config.indexes[i];
-        request.is_again = is_again;
-        int result = command_load(&server->context, &request, reply);
-        status = status == 0 ? result : status;
+    const struct config *config = &server->config;
+    struct load_request *requests = mem_zeroed(config->index_count + 1, sizeof *requests);
+    for (size_t i = 0; i < config->index_count; i++) {
+        requests[i] = config->indexes[i];
+        requests[i].is_again = is_again;
     }
+    int status = command_load_all(&server->context, requests, config->index_count, reply);
+    free(requests);
     return status;
 }
 

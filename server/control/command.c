@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "server/control/report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -171,36 +172,51 @@ static void refuse(const struct command_context *context, const char *words,
     refusals_add(context->refusals, time(NULL), 1, "%s: %s", words, error->text);
 }
 
-/* Carries out a load, as the span `words` if somebody wants to know, and says what came of it. */
-static int load(struct command_context *context, const struct load_request *asked,
+static void reply_load(struct command_context *context, const struct load *load, const char *words,
+                       struct reply *reply)
+{
+    struct operation *operation = load->request.operation;
+    if (load->status == -ECANCELED) { /* what is wrong is another one's */
+        reply_format(reply, "error %s: %s\n", words, load->error.text);
+    } else if (load->status != 0) {
+        refuse(context, words, &load->error, reply);
+    } else {
+        reply_result(reply, words, &load->result);
+        operation_number(operation, "cairn.release", load->result.release);
+        operation_number(operation, "cairn.site.id", load->result.id);
+        operation_number(operation, "cairn.paths", load->result.paths);
+        operation_text(operation, "cairn.load.outcome",
+                       load->result.was_on_top ? SLICE("unchanged") : SLICE("live"));
+    }
+    telemetry_end(context->telemetry, operation, load->status == 0 ? NULL : load->error.text);
+}
+
+/* Carries out loads, each as a span `words` if somebody wants to know, and says what came of each.
+ */
+static int load(struct command_context *context, const struct load_request *requests, size_t count,
                 const char *words, struct reply *reply)
 {
-    struct load_request request = *asked;
-    struct load_result result;
-    struct operation operation;
-    struct error error = {""};
-    telemetry_begin(context->telemetry, &operation, words, request.traceparent);
-    request.operation = &operation;
-    operation_text(&operation, "cairn.index.path", slice_of_string(request.path));
-    int status = loader_load(context->loader, &request, &result, &error);
-    if (status != 0) {
-        refuse(context, words, &error, reply);
-    } else {
-        reply_result(reply, words, &result);
-        operation_number(&operation, "cairn.release", result.release);
-        operation_number(&operation, "cairn.site.id", result.id);
-        operation_number(&operation, "cairn.paths", result.paths);
-        operation_text(&operation, "cairn.load.outcome",
-                       result.was_on_top ? SLICE("unchanged") : SLICE("live"));
+    struct load *loads = mem_zeroed(count + 1, sizeof *loads);
+    struct operation *operations = mem_zeroed(count + 1, sizeof *operations);
+    for (size_t i = 0; i < count; i++) {
+        loads[i].request = requests[i];
+        loads[i].request.operation = &operations[i];
+        telemetry_begin(context->telemetry, &operations[i], words, requests[i].traceparent);
+        operation_text(&operations[i], "cairn.index.path", slice_of_string(requests[i].path));
     }
-    telemetry_end(context->telemetry, &operation, status == 0 ? NULL : error.text);
+    int status = loader_load_all(context->loader, loads, count);
+    for (size_t i = 0; i < count; i++) {
+        reply_load(context, &loads[i], words, reply);
+    }
+    free(operations);
+    free(loads);
     return status;
 }
 
-int command_load(struct command_context *context, const struct load_request *request,
-                 struct reply *reply)
+int command_load_all(struct command_context *context, const struct load_request *requests,
+                     size_t count, struct reply *reply)
 {
-    return load(context, request, "load index", reply);
+    return load(context, requests, count, "load index", reply);
 }
 
 /* The loaded site that an argument names; says so if there is none. */
@@ -328,7 +344,7 @@ static void run_promote(struct command_context *context, struct slice argument, 
         return;
     }
     words.request.path = site->index_path;
-    (void)load(context, &words.request, "promote", reply);
+    (void)load(context, &words.request, 1, "promote", reply);
 }
 
 static void run_load(struct command_context *context, struct slice argument, struct reply *reply)
@@ -339,7 +355,7 @@ static void run_load(struct command_context *context, struct slice argument, str
         reply_format(reply, "error load index: %s\n", problem);
         return;
     }
-    command_load(context, &words.request, reply);
+    (void)load(context, &words.request, 1, "load index", reply);
 }
 
 /* `--json` behind a command: false, and said so, if it is something else. */

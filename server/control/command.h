@@ -40,8 +40,9 @@ void command_run(struct command_context *context, struct slice line, struct repl
 /* The error line for what is no command line (any event but LINE_READY and LINE_MORE). */
 void command_reject(enum line_event event, struct reply *reply);
 
-/* `load index`, as at start-up and on HUP. Returns what loader_load() returned. */
-int command_load(struct command_context *context, const struct load_request *request,
-                 struct reply *reply);
+/* `load index` of all of them at once, as at start-up and on HUP: a line for each. Returns what
+ * loader_load_all() returned. */
+int command_load_all(struct command_context *context, const struct load_request *requests,
+                     size_t count, struct reply *reply);
 
 #endif

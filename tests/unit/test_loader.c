@@ -7,8 +7,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,5 +234,89 @@ Test(loader, counts_what_became_of_loads)
     cr_expect(atomic_load(&fixture.loader.counts.is_last_refused));
     cr_expect(atomic_load(&fixture.loader.counts.last_s) >= last_s);
     cr_expect(atomic_load(&fixture.loader.counts.rollbacks) == 0);
+    fixture_fini(&fixture);
+}
+
+/* A worker that takes up every list, as all do, and notes which release is on top. */
+struct watcher {
+    struct publication *publication;
+    struct subscriber subscriber;
+    atomic_bool is_over;
+    char seen[16];
+};
+
+static void *watch(void *argument)
+{
+    struct watcher *watcher = argument;
+    const struct site_list *list = NULL;
+    size_t count = 0;
+    while (!atomic_load(&watcher->is_over)) {
+        const struct site_list *next =
+            publication_refresh(watcher->publication, &watcher->subscriber, list);
+        if (next != list && next->count > 0 && count + 1 < sizeof watcher->seen) {
+            watcher->seen[count++] =
+                (char)('0' + next->hosts[0].stacks[0].sites[0]->index->release);
+        }
+        list = next;
+        struct pollfd woken = {.fd = watcher->subscriber.wake_fd, .events = POLLIN};
+        uint64_t ignored;
+        if (poll(&woken, 1, -1) > 0) {
+            (void)!read(woken.fd, &ignored, sizeof ignored);
+        }
+    }
+    publication_leave(watcher->publication, &watcher->subscriber);
+    return NULL;
+}
+
+Test(loader, several_become_live_at_the_same_moment)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct watcher watcher = {.publication = &fixture.publication};
+    pthread_t thread;
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    publication_subscribe(&fixture.publication, &watcher.subscriber, wake_fd);
+    cr_assert(pthread_create(&thread, NULL, watch, &watcher) == 0);
+    add("site.cairn", "one");
+    add("site.cairn", "two");
+    int64_t changed_ms = 0;
+    for (int i = 0; i < 3; i++) { /* the first comes on top of the second, and below it again */
+        struct load loads[] = {{.request = {.path = "site.000001.idx"}},
+                               {.request = {.path = "site.000002.idx"}}};
+        cr_assert(loader_load_all(&fixture.loader, loads, ARRAY_COUNT(loads)) == 0);
+        cr_expect(loads[0].status == 0 && loads[0].result.release == 1);
+        cr_expect(loads[1].status == 0 && loads[1].result.layers == 2);
+        cr_expect_str_eq(releases(&fixture), "21");
+        const struct site_list *list = loader_sites(&fixture.loader);
+        cr_expect(i == 0 || list->hosts[0].changed_ms == changed_ms, "what is served is the same");
+        changed_ms = list->hosts[0].changed_ms;
+    }
+    atomic_store(&watcher.is_over, true);
+    cr_assert(eventfd_write(wake_fd, 1) == 0);
+    pthread_join(thread, NULL);
+    cr_expect_str_eq(watcher.seen, "222");
+    fixture_fini(&fixture);
+    close(wake_fd);
+}
+
+Test(loader, one_that_is_refused_keeps_all_as_they_are)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    add("site.cairn", "one");
+    add("site.cairn", "two");
+    load(&fixture, "site.000001.idx");
+    const struct site_list *before = loader_sites(&fixture.loader);
+    struct load loads[] = {{.request = {.path = "site.000002.idx"}},
+                           {.request = {.path = "missing.idx"}},
+                           {.request = {.path = "site.000001.idx", .hosts = "a.example"}}};
+    cr_expect(loader_load_all(&fixture.loader, loads, ARRAY_COUNT(loads)) == -ENOENT);
+    cr_expect(loads[0].status == -ECANCELED && loads[2].status == -ECANCELED);
+    cr_expect_str_eq(loads[0].error.text,
+                     "site.000002.idx: not made live, because another one was refused");
+    cr_expect(loads[1].status == -ENOENT);
+    cr_expect(loader_sites(&fixture.loader) == before);
+    cr_expect(outcome(&fixture, LOAD_LIVE) == 1 && outcome(&fixture, LOAD_NOT_FOUND) == 1);
+    cr_expect(load(&fixture, "site.000002.idx").id == 2);
     fixture_fini(&fixture);
 }

@@ -799,6 +799,46 @@ class TestSignals(Control):
             server.wait_log("error load index: ")
             self.expect_page(server, b"second\n")
 
+    def test_hup_makes_all_live_at_once(self):
+        """Loaded one after the other, the first would answer for a moment in the second's place."""
+        bodies = set()
+        is_over = threading.Event()
+
+        def ask(server):
+            with server.client() as client:
+                while not is_over.is_set():
+                    bodies.add(client.get("/").body)
+
+        with Server(self.first, self.second) as server:
+            threads = [threading.Thread(target=ask, args=(server,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for number in range(1, 21):
+                server.signal(signal.SIGHUP)
+                server.wait_log("ok load index id=", 2 * number)
+            is_over.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(bodies, {b"second\n"})
+
+    def test_hup_makes_nothing_live_if_one_is_refused(self):
+        other = self.pack_tree({"index.html": "other\n"}, name="other")
+        whole = other.read_bytes()
+        with Server(self.current, other, "host=b.example") as server:
+            cairn.write_tree(self.tree, {"index.html": "third\n"})
+            cairn.pack(self.tree, self.archive)
+            other.unlink()
+            other.write_text("no index")
+            server.signal(signal.SIGHUP)
+            server.wait_log("error load index", 2)
+            self.assertIn("not made live, because another one was refused", server.log())
+            self.assertIn(f"error load index: {other}: ", server.log())
+            self.expect_page(server, b"second\n")
+            other.write_bytes(whole)
+            server.signal(signal.SIGHUP)
+            server.wait_log("ok load index", 2)
+            self.expect_page(server, b"third\n")
+
     def test_idle_connections_do_not_hold_up_the_end(self):
         with Server(self.first) as server:
             clients = [server.client() for _ in range(20)]
