@@ -29,8 +29,12 @@ packages=(
 )
 examples/install-packages.sh "${packages[@]}"
 
-# The definitions of OTLP, by which the tests of telemetry decode, come while the builds go on.
-(cd tests/otel && npm ci --ignore-scripts --no-audit --no-fund) >/dev/null 2>&1 &
+# The definitions of OTLP, by which the tests of telemetry decode, and an independent client of
+# WebSockets come while the builds go on.
+for folder in otel ws; do
+    (cd "tests/$folder" && npm ci --ignore-scripts --no-audit --no-fund) >/dev/null 2>&1 ||
+        echo "npm ci failed in tests/$folder: its tests will be skipped"
+done &
 fetching=$!
 
 jobs=$(nproc)
@@ -55,7 +59,7 @@ export CAIRN_TSAN_BIN=$PWD/build/tsan/bin
 step "The README's first command, checked"
 examples/quickstart.sh --check
 
-wait "$fetching" || echo "npm ci failed in tests/otel: its tests will be skipped"
+wait "$fetching"
 
 step "All tests, with address and undefined-behaviour sanitizers"
 ctest --preset asan --no-tests=error -j "$jobs" --progress "$@"
