@@ -92,15 +92,12 @@ static const char *length_fault(uint64_t length, size_t length_bytes)
     return NULL;
 }
 
-/* What breaks a rule is told as soon as its byte is there, in the order of the bytes, so that it is
- * told the same however the input comes. */
+/* Of one byte at least. What breaks a rule is told as soon as its byte is there, in the order of
+ * the bytes, so that it is told the same however the input comes. */
 static const char *read_header(const struct ws_reader *reader, struct slice input,
                                struct header *out_header)
 {
     *out_header = (struct header){0};
-    if (input.count == 0) {
-        return NULL;
-    }
     uint8_t first = (uint8_t)input.bytes[0];
     const char *why = first_byte_fault(reader, first);
     if (why != NULL || input.count == 1) {

@@ -284,7 +284,23 @@ static void check_close(struct slice reason)
     FUZZ_CHECK(kind_of_text(reason) != 'w' ||
                (kind_of_text(kept) == 'w' &&
                 (kept.count == reason.count || kept.count > WS_CLOSE_REASON_BYTES_MAX - 4)));
+    FUZZ_CHECK(ws_write_close(WS_CODE_NONE, reason, frame) == 2 && memcmp(frame, "\x88", 2) == 0);
     free(copy);
+}
+
+/* A header says the length that it was made for, in no more bytes than that needs. */
+static void check_header(uint64_t payload_bytes)
+{
+    char header[WS_HEADER_BYTES_MAX];
+    size_t count = ws_write_header(WS_BINARY, payload_bytes, header);
+    const uint8_t *at = (const uint8_t *)header;
+    uint64_t said = count == 2 ? at[1] : 0;
+    for (size_t i = 2; i < count; i++) {
+        said = said * 256 + at[i];
+    }
+    FUZZ_CHECK(at[0] == 0x82 && said == payload_bytes);
+    FUZZ_CHECK(count == (said < 126 ? 2 : said < 65536 ? 4 : 10));
+    FUZZ_CHECK(count == 2 || at[1] == (count == 4 ? 126 : 127));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
@@ -300,6 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     check_pieces(input, message_bytes_max, 1, &expected);
     check_pieces(input, message_bytes_max, piece == 0 ? 7 : piece, &expected);
     free(expected.bytes);
+    check_header(message_bytes_max);
     if (input.count > 0) {
         check_close(input);
     }
