@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "net/unix_socket.h"
 #include "server/announcement.h"
+#include "server/listeners.h"
 #include "server/log_file.h"
 #include "server/service_manager.h"
 
@@ -93,8 +94,14 @@ static void check_addresses(struct check *check)
     }
     bool is_replaced = given.count > admin_count && config->is_default_listener;
     service_sockets_fini(&given);
+    bool is_local_only = config->is_live && !config->is_live_anywhere;
     for (size_t i = 0; i < config->listener_count && !is_replaced; i++) {
-        check_address(check, "listens", &config->listeners[i]);
+        struct error error = {""};
+        if (is_local_only && listeners_check_local(&config->listeners[i], &error) != 0) {
+            add_problem(check, &error);
+        } else {
+            check_address(check, "listens", &config->listeners[i]);
+        }
     }
     if (config->has_admin && admin_count == 0) {
         check_address(check, "admin", &config->admin);

@@ -263,6 +263,19 @@ static const struct option answer_options[] = {
      .help = "whose pages may listen there, besides the sites' own",
      .more = "https://HOST or https://HOST:PORT.",
      .apply = add_origins},
+    {.name = "live-reload",
+     .variable = "CAIRN_LIVE_RELOAD",
+     .is_common = true,
+     .help = "pages reload in browsers as they change",
+     .more = "For who is writing them (docs/live-reload.md): every page gets a script. Refused "
+             "where other machines can connect.",
+     .apply = option_set_flag,
+     IN(is_live)},
+    {.name = "live-reload-anywhere",
+     .variable = "CAIRN_LIVE_RELOAD_ANYWHERE",
+     .help = "the same, where other machines can connect, too",
+     .apply = option_set_flag,
+     IN(is_live_anywhere)},
     {.name = "trust",
      .argument = "PUBKEY",
      .variable = "CAIRN_TRUST",
@@ -516,6 +529,7 @@ static void set_defaults(struct config *config)
         int status = add_listener(&setting, config, &ignored);
         assert(status == 0); /* no name has to be looked up */
     }
+    config->is_live |= config->is_live_anywhere;
     if (config->is_secure) {
         added_fields_secure(&config->added_fields);
     }

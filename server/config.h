@@ -49,6 +49,8 @@ struct config {
     char *added_fields;           /* complete lines; NULL: none */
     struct event_endpoint events; /* its path is empty: there is none */
     bool is_secure;               /* the preset of them is wanted */
+    bool is_live;                 /* pages reload in browsers as they change */
+    bool is_live_anywhere;        /* also where other machines reach it */
     enum sandbox_mode sandbox;
     const char **archives; /* folders that indexes may be loaded from, besides those of `indexes` */
     size_t archive_count;

@@ -59,6 +59,20 @@ int listeners_adopt(struct listeners *listeners, const int *fds, size_t count, b
     return 0;
 }
 
+int listeners_check_local(const struct listen_address *address, struct error *error)
+{
+    if (listen_address_is_local(address)) {
+        return 0;
+    }
+    char text[ADDRESS_TEXT_BYTES];
+    listen_address_text(address, text);
+    return error_set(
+        error, ERR_USAGE,
+        "%s: other machines can connect to it, and --live-reload is for who is at work "
+        "on this one; listen on 127.0.0.1, or say --live-reload-anywhere",
+        text);
+}
+
 /* How many descriptors a worker has of one address. */
 static size_t share_of(const struct listening *listening, size_t worker, size_t worker_count)
 {

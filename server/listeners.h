@@ -26,6 +26,11 @@ int listeners_open(struct listeners *listeners, struct listen_address *address, 
 int listeners_adopt(struct listeners *listeners, const int *fds, size_t count, bool is_ours,
                     struct error *error) CAIRN_MUST_CHECK;
 
+/* Refuses an address that other machines can connect to: for --live-reload, with words that say
+ * what to do. */
+int listeners_check_local(const struct listen_address *address,
+                          struct error *error) CAIRN_MUST_CHECK;
+
 /* What worker `worker` of `worker_count` shall accept from: duplicates, the caller's to close and
  * free. Every socket is somebody's, and every worker has one of each address. */
 int listeners_share(const struct listeners *listeners, size_t worker, size_t worker_count,

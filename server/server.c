@@ -91,6 +91,26 @@ static int adopt_sockets(struct server *server, struct error *error)
     return status;
 }
 
+/* Those that were given, and those of the configuration, which are open already where a process has
+ * handed over. */
+static int check_live_addresses(const struct server *server, struct error *error)
+{
+    const struct config *config = &server->config;
+    bool is_default_replaced = server->listeners.count > 0 && config->is_default_listener;
+    bool is_to_open = !server->handover.is_there && !is_default_replaced;
+    int status = 0;
+    if (!config->is_live || config->is_live_anywhere) {
+        return 0;
+    }
+    for (size_t i = 0; i < server->listeners.count && status == 0; i++) {
+        status = listeners_check_local(&server->listeners.at[i].address, error);
+    }
+    for (size_t i = 0; i < config->listener_count && status == 0 && is_to_open; i++) {
+        status = listeners_check_local(&config->listeners[i], error);
+    }
+    return status;
+}
+
 /* The addresses of the configuration, besides sockets that were given; in place of the default
  * those alone. */
 static int open_listeners(struct server *server, struct error *error)
@@ -249,6 +269,9 @@ int server_start(struct server *server, struct error *error)
         return status;
     }
     status = adopt_sockets(server, error);
+    if (status == 0) {
+        status = check_live_addresses(server, error);
+    }
     if (status != 0) {
         return status;
     }

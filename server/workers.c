@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "common/wake.h"
+#include "http/live_reload.h"
 #include "server/log_file.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct workers {
     int ended_fd;
     atomic_size_t running;
     struct loop_settings settings;
+    struct live_reload live;         /* where the settings have it */
     const char *log_name;            /* of the access log; NULL: there is none */
     const struct sock_fprog *filter; /* of each worker; NULL: none */
 };
@@ -93,6 +95,10 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .events = events,
         .news_fd = workers->ended_fd,
     };
+    if (config->is_live) {
+        live_reload_init(&workers->live, SLICE(LIVE_RELOAD_EVENTS_PATH));
+        workers->settings.live = &workers->live;
+    }
     int status =
         workers->ended_fd < 0 ? error_set(error, -errno, "eventfd: %s", strerror(errno)) : 0;
     if (status == 0) {
@@ -268,6 +274,7 @@ void workers_free(struct workers *workers)
     for (size_t i = 0; i < workers->count; i++) {
         loop_free(workers->workers[i].loop);
     }
+    live_reload_fini(&workers->live);
     log_writer_free(workers->settings.log_writer);
     disk_readers_free(workers->settings.disk_readers);
     if (workers->ended_fd >= 0) {

@@ -121,6 +121,7 @@ static void apply_range(const struct respond_context *context, const struct requ
     }
     struct multipart *multipart = &context->scratch->multipart;
     char *line = context->scratch->lines + VALIDATORS_BYTES;
+    multipart->inserted = (struct slice){"", 0};
     multipart->length = response->body_bytes;
     switch (range_parse(value, multipart->length, (size_t)context->limits->ranges,
                         &multipart->ranges)) {

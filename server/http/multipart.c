@@ -28,8 +28,19 @@ size_t content_range_unsatisfied(uint64_t length, char out[CONTENT_RANGE_BYTES_M
                             length);
 }
 
+/* Nothing stands before the first piece, and behind the last. */
+static size_t inserted_text(const struct multipart *multipart, size_t i, char *out, size_t capacity)
+{
+    bool is_between = i > 0 && i < multipart->ranges.count;
+    int bytes = is_between ? (int)multipart->inserted.count : 0;
+    return (size_t)snprintf(out, capacity, "%.*s", bytes, multipart->inserted.bytes);
+}
+
 size_t multipart_text(const struct multipart *multipart, size_t i, char *out, size_t capacity)
 {
+    if (multipart->inserted.count > 0) {
+        return inserted_text(multipart, i, out, capacity);
+    }
     const char *start = i == 0 ? "" : "\r\n";
     if (i == multipart->ranges.count) {
         return (size_t)snprintf(out, capacity, "%s--%.*s--\r\n", start, BOUNDARY_BYTES,

@@ -1,5 +1,6 @@
-/* multipart/byteranges (RFC 9110 §14.6): the text around the parts of a response with several
- * ranges. Pure functions. */
+/* A body that is made of several pieces of a stored one, and the text around them:
+ * multipart/byteranges (RFC 9110 §14.6), or a stored body that takes in an element
+ * (http/live_reload.h). Pure functions. */
 #ifndef CAIRN_HTTP_MULTIPART_H
 #define CAIRN_HTTP_MULTIPART_H
 
@@ -9,6 +10,8 @@ enum { BOUNDARY_BYTES = 30, CONTENT_RANGE_BYTES_MAX = 96 };
 
 /* The parts of one body. The ranges are of a representation of `length` bytes. */
 struct multipart {
+    struct slice inserted; /* the text between the ranges, and all that there is; borrowed for as
+                              long as there are workers. Empty: they are parts of a multipart */
     uint64_t length;
     struct slice type; /* "Content-Type: ...\r\n" of the representation; may be empty */
     char boundary[BOUNDARY_BYTES];

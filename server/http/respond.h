@@ -28,6 +28,10 @@ struct respond_context {
     struct response_scratch *scratch;
 };
 
+/* What of a response follows from the form of its request: whether the connection stays open, and
+ * whether there is a body. */
+void respond_init(const struct request *request, struct response *out_response);
+
 /* Answers a parsed request. Everything in *out_response is valid as long as the list is in use, the
  * request stays, and the scratch is not used again. */
 void respond(const struct respond_context *context, const struct request *request,

@@ -107,7 +107,11 @@ static void answer(void *argument)
                                                                            : turn->events->endpoint,
                                             .now_s = turn->common.date.seconds,
                                             .scratch = &turn->scratch};
-    respond(&context, &turn->request, &response);
+    if (turn->live == NULL) {
+        respond(&context, &turn->request, &response);
+    } else {
+        live_reload_respond(turn->live, turn->live_scratch, &context, &turn->request, &response);
+    }
     answering->sequel = response.sequel;
     if (response.sequel != SEQUEL_HTTP) {
         turn->leaving.response = response;

@@ -133,6 +133,23 @@ const char *listen_address_path(const struct listen_address *address)
     return address->socket_address.ss_family == AF_UNIX ? unix_path(address) : NULL;
 }
 
+bool listen_address_is_local(const struct listen_address *address)
+{
+    const struct sockaddr_in *in = (const void *)&address->socket_address;
+    const struct sockaddr_in6 *in6 = (const void *)&address->socket_address;
+    switch (address->socket_address.ss_family) {
+    case AF_UNIX:
+        return true;
+    case AF_INET:
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == 127);
+    default:
+        return false;
+    }
+}
+
 void listen_address_text(const struct listen_address *address, char out[ADDRESS_TEXT_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "?";

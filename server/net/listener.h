@@ -46,6 +46,10 @@ bool listen_is_paced(int fd);
 /* Removes a Unix socket from its folder; does nothing for other addresses. */
 void listen_address_remove(const struct listen_address *address);
 
+/* Can only this machine connect: a loopback address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), or a Unix
+ * socket? */
+bool listen_address_is_local(const struct listen_address *address);
+
 /* The path of a Unix socket; NULL: it is none. */
 const char *listen_address_path(const struct listen_address *address);
 

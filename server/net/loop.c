@@ -397,6 +397,10 @@ int loop_new(size_t worker, const int *listener_fds, size_t listener_count,
     loop->turn.events = settings->events;
     loop->turn.proxy_from = &settings->proxy_from;
     loop->turn.forwarded_from = &settings->forwarded_from;
+    loop->turn.live = settings->live;
+    if (settings->live != NULL) {
+        loop->turn.live_scratch = mem_zeroed(1, sizeof *loop->turn.live_scratch);
+    }
     loop->news_fd = settings->news_fd;
     struct log_writer *writer = settings->log_writer;
     access_log_init(&loop->turn.log,
@@ -446,6 +450,7 @@ void loop_free(struct loop *loop)
     if (loop->wake_fd >= 0) {
         close(loop->wake_fd);
     }
+    free(loop->turn.live_scratch);
     free(loop->listeners);
     free(loop);
 }

@@ -28,6 +28,7 @@ struct loop_settings {
     enum access_format log_format;
     struct disk_readers *disk_readers; /* NULL: none; stopped before the loops are freed */
     struct tracer *tracers;            /* of each worker one; NULL: nothing is recorded */
+    const struct live_reload *live;    /* NULL: pages are sent as they are stored */
     bool has_meters;                   /* answers are counted (net/meters.h) */
     struct event_door *events;         /* NULL: nobody can listen for releases */
 };

@@ -3,6 +3,7 @@
 #ifndef CAIRN_NET_TURN_H
 #define CAIRN_NET_TURN_H
 
+#include "http/live_reload.h"
 #include "http/respond.h"
 #include "net/access_log.h"
 #include "net/batch.h"
@@ -45,6 +46,8 @@ struct turn {
     struct access_log log;
     struct tracer *tracer;                     /* borrowed; NULL: nothing is recorded */
     const struct address_list *forwarded_from; /* borrowed: whose word on the client counts */
+    const struct live_reload *live; /* borrowed; NULL: pages are sent as they are stored */
+    struct live_reload_scratch *live_scratch; /* where there is that; owned */
     struct request request;
     const char *request_at; /* where in the input it was parsed; NULL: it is of nobody's any more */
     struct batch batch;

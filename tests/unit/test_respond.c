@@ -4,6 +4,8 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "http/h1_parse.h"
+#include "http/live_reload.h"
+#include "http/live_script.h"
 #include "samples.h"
 
 #include <criterion/criterion.h>
@@ -12,6 +14,8 @@
 
 static struct response_scratch scratch;
 static struct limits limits;
+static struct live_reload live;
+static bool is_live; /* --live-reload */
 
 /* 13 September 2020, some time after what the samples say. */
 enum { NOW_S = 1600000000 };
@@ -101,7 +105,12 @@ static void ask(const struct fixture *fixture, const struct request *request,
 {
     const struct respond_context context = {
         .sites = fixture->sites, .limits = &limits, .now_s = NOW_S, .scratch = &scratch};
-    respond(&context, request, out_response);
+    static struct live_reload_scratch live_scratch;
+    if (is_live) {
+        live_reload_respond(&live, &live_scratch, &context, request, out_response);
+    } else {
+        respond(&context, request, out_response);
+    }
 }
 
 static void add_parts(char *at, size_t left, const struct response *response)
@@ -454,4 +463,125 @@ Test(respond, bad_requests, .init = set_limits)
                          (size_t)count) != NULL,
                   "row %zu", i);
     }
+}
+
+/* ---- pages that reload (--live-reload) ---- */
+
+static void set_live(void)
+{
+    set_limits();
+    live_reload_init(&live, SLICE("/a&\"b"));
+    is_live = true;
+}
+
+static void end_live(void)
+{
+    live_reload_fini(&live);
+}
+
+#define FRAGMENT(more)                                                                             \
+    "<script src=\"/__cairn/live-reload.js\" data-events=\"/a%26%22b\"" more " async></script>"
+#define OWN   FRAGMENT("")
+#define OTHER FRAGMENT(" data-page=\"other\"")
+
+/* In the answers: ^ is the tag of page A, # its length, ~ that of a page that is another's. */
+#define LIVE_HEAD "200" TYPE "ETag: ^\r\nCache-Control: no-store\r\nContent-Length: #\r\n"
+#define LIVE_200  LIVE_HEAD "|" OWN "body of A\n"
+#define LIVE_304  "304|ETag: ^\r\nCache-Control: no-store\r\n"
+#define LIVE_404(status)                                                                           \
+    status TYPE "Cache-Control: no-store\r\nContent-Length: ~\r\n|" OTHER "body of A\n"
+
+static const struct {
+    const char *start;
+    const char *fields; /* ^ as well */
+    const char *answer;
+} live_rows[] = {
+    {"GET /a.html", "", LIVE_200},
+    {"GET /%61.html?x", "Accept-Encoding: br, gzip\r\n", LIVE_200},
+    {"HEAD /a.html", "", LIVE_HEAD},
+    /* ranges are of what is stored, and a page is not that */
+    {"GET /a.html", "Range: bytes=0-3\r\n", LIVE_200},
+    {"GET /a.html", "Range: bytes=99-\r\nIf-Range: ^\r\n", LIVE_200},
+    /* preconditions: the tag is the page's own, and it has no date */
+    {"GET /a.html", "If-None-Match: ^\r\n", LIVE_304},
+    {"HEAD /a.html", "If-None-Match: \"x\", W/^\r\n", LIVE_304},
+    {"GET /a.html", "If-None-Match: *\r\nRange: bytes=0-3\r\n", LIVE_304},
+    {"GET /a.html", "If-None-Match: " ETAG("A") "\r\n", LIVE_200},
+    {"GET /a.html", "If-Match: ^\r\n", LIVE_200},
+    {"GET /a.html", "If-Match: " ETAG("A") "\r\n", TEXT_412},
+    {"GET /a.html", "If-Modified-Since: Sun, 13 Sep 2020 12:26:40 GMT\r\n", LIVE_200},
+    {"GET /a.html", "If-Unmodified-Since: Sun, 13 Sep 1998 12:26:40 GMT\r\n", LIVE_200},
+    /* pages that say what is not there */
+    {"GET /missing", "", LIVE_404("404")},
+    {"GET /missing", "If-None-Match: *\r\n", LIVE_404("404")},
+    {"GET /gone", "Accept-Encoding: gzip\r\nRange: bytes=0-1\r\n", LIVE_404("410")},
+    {"HEAD /gone", "", "410" TYPE "Cache-Control: no-store\r\nContent-Length: ~\r\n"},
+    /* what is no page */
+    {"GET /old?a", "", "301 to /new/?a|Content-Length: 0\r\nCache-Control: no-cache\r\n"},
+    {"GET /%", "", TEXT_400},
+    {"OPTIONS /a.html", "", OPTIONS_204},
+    {"POST /a.html", "",
+     PLAIN("405", "23", "Allow: GET, HEAD, OPTIONS\r\n|405 Method Not Allowed\n")},
+    {"GET /a.html", "Expect: more\r\n", PLAIN("417", "23", "|417 Expectation Failed\n")},
+    {"GET https://a/__cairn/live-reload.js", "", PLAIN("421", "24", "|421 Misdirected Request\n")},
+    {"GET /__cairn/live-reload.js/", "", LIVE_404("404")},
+};
+
+/* The text of a row with what its signs stand for. */
+static const char *with_signs(const char *text, char out[4096])
+{
+    size_t count = 0;
+    out[0] = '\0';
+    for (; *text != '\0'; text++) {
+        size_t left = 4096 - count;
+        if (*text == '^') {
+            count += (size_t)snprintf(out + count, left, "\"AAAAAAAAAAAAAAAAAAAAAA%s\"",
+                                      live.tags[LIVE_PAGE_OWN]);
+        } else if (*text == '#' || *text == '~') {
+            size_t added = *text == '#' ? sizeof OWN - 1 : sizeof OTHER - 1;
+            count += (size_t)snprintf(out + count, left, "%zu", BODY_BYTES + added);
+        } else {
+            count += (size_t)snprintf(out + count, left, "%c", *text);
+        }
+    }
+    return out;
+}
+
+Test(respond, live_pages, .init = set_live, .fini = end_live)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){SITE});
+    for (size_t i = 0; i < ARRAY_COUNT(live_rows); i++) {
+        static char fields[4096];
+        static char wanted[4096];
+        with_signs(live_rows[i].fields, fields);
+        with_signs(live_rows[i].answer, wanted);
+        const char *text = answer(&fixture, live_rows[i].start, fields);
+        cr_expect(strcmp(text, wanted) == 0, "%s, %s: %s, not %s", live_rows[i].start, fields, text,
+                  wanted);
+    }
+    fixture_fini(&fixture);
+}
+
+/* The script goes before a site's paths, and is there without any. */
+Test(respond, live_script, .init = set_live, .fini = end_live)
+{
+    struct fixture fixture;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){NULL});
+    char fields[64];
+    const char *text = answer(&fixture, "HEAD " LIVE_RELOAD_SCRIPT_PATH, "");
+    char wanted[512];
+    snprintf(wanted, sizeof wanted,
+             "200|ETag: %s\r\nCache-Control: no-cache\r\n"
+             "Content-Type: text/javascript; charset=utf-8\r\n"
+             "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n",
+             live.script_tag, live_script.count);
+    cr_expect(strcmp(text, wanted) == 0, "%s", text);
+    snprintf(fields, sizeof fields, "If-None-Match: %s\r\n", live.script_tag);
+    text = answer(&fixture, "GET " LIVE_RELOAD_SCRIPT_PATH, fields);
+    snprintf(wanted, sizeof wanted, "304|ETag: %s\r\nCache-Control: no-cache\r\n", live.script_tag);
+    cr_expect(strcmp(text, wanted) == 0, "%s", text);
+    text = answer(&fixture, "GET " LIVE_RELOAD_SCRIPT_PATH, "If-Match: \"x\"\r\n");
+    cr_expect(strcmp(text, TEXT_412) == 0, "%s", text);
+    fixture_fini(&fixture);
 }
