@@ -134,6 +134,10 @@ static void check_index(struct check *check, const struct load_request *request)
     struct load_result result;
     struct error error = {""};
     char id[24];
+    if (config_awaits(check->config, request->path)) {
+        put(check, "serves", "%s, once it is there", request->path);
+        return;
+    }
     if (loader_load(check->loader, request, &result, &error) != 0) {
         add_problem(check, &error);
         return;

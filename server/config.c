@@ -10,10 +10,12 @@
 #include "server/sandbox/syscall_filter.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { RETAIN_DEFAULT = 8, RETAIN_MAX = 1000, SOCKET_MODE_DEFAULT = 0660 };
 
@@ -267,8 +269,8 @@ static const struct option answer_options[] = {
      .variable = "CAIRN_LIVE_RELOAD",
      .is_common = true,
      .help = "pages reload in browsers as they change",
-     .more = "For who is writing them (docs/live-reload.md): every page gets a script. Refused "
-             "where other machines can connect.",
+     .more = "For who is writing them (docs/live-reload.md): every page gets a script. INDEX "
+             "files may come later. Refused where other machines can connect.",
      .apply = option_set_flag,
      IN(is_live)},
     {.name = "live-reload-anywhere",
@@ -593,6 +595,12 @@ void config_fini(struct config *config)
 const struct option_table *config_options(void)
 {
     return &table;
+}
+
+bool config_awaits(const struct config *config, const char *index_path)
+{
+    struct stat status;
+    return config->is_live && lstat(index_path, &status) != 0 && errno == ENOENT;
 }
 
 int config_read_trust(const struct config *config, struct trust *trust, struct error *error)

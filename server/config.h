@@ -69,6 +69,10 @@ void config_fini(struct config *config);
 
 const struct option_table *config_options(void);
 
+/* May this INDEX come after the start? With --live-reload, which may be started in one line with
+ * what makes the first release; unless something is there. A link that leads nowhere is. */
+bool config_awaits(const struct config *config, const char *index_path);
+
 /* The keys to trust. They are read again by a successor: that is how they are changed. */
 int config_read_trust(const struct config *config, struct trust *trust,
                       struct error *error) CAIRN_MUST_CHECK;

@@ -79,16 +79,35 @@ static int open_archive(const struct loader *loader, const char *index_path,
     return status;
 }
 
+/* What the start said of an index that was not there then; else the request itself. */
+static const struct load_request *awaited_request(const struct loader *loader,
+                                                  const struct load_request *request,
+                                                  const char *index_path)
+{
+    for (size_t i = 0; i < loader->awaited_count; i++) {
+        char *path = realpath(loader->awaited[i].path, NULL); /* a link to the newest, mostly */
+        bool is_this = path != NULL && strcmp(path, index_path) == 0;
+        free(path);
+        if (is_this) {
+            return &loader->awaited[i];
+        }
+    }
+    return request;
+}
+
 /* Where the release shall answer. */
 static int choose_mount(const struct loader *loader, const struct load_request *request,
-                        const struct archive *archive, struct mount *out_mount, bool *out_is_aside,
-                        struct error *error)
+                        const char *index_path, const struct archive *archive,
+                        struct mount *out_mount, bool *out_is_aside, struct error *error)
 {
     const struct site *before = site_list_of_archive(loader_sites(loader), archive);
     *out_is_aside = false;
     if (request->hosts == NULL && request->prefix == NULL && before != NULL) {
         *out_mount = mount_copy(&before->mount);
         return 0;
+    }
+    if (request->hosts == NULL && request->prefix == NULL && !request->is_handed) {
+        request = awaited_request(loader, request, index_path);
     }
     int status = mount_parse(request->hosts, request->prefix, out_mount, error);
     *out_is_aside = status == 0 && before != NULL && !mount_equal(&before->mount, out_mount);
@@ -132,7 +151,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
         status = open_archive(loader, index_path, index, &archive, error);
     }
     if (status == 0) {
-        status = choose_mount(loader, request, archive, &mount, &is_aside, error);
+        status = choose_mount(loader, request, index_path, archive, &mount, &is_aside, error);
     }
     if (status == -EACCES && index_path != NULL) {
         explain_refusal(loader, index_path, error);

@@ -10,6 +10,8 @@
 #include "site/publication.h"
 #include "telemetry/operation.h"
 
+struct load_request;
+
 struct loader {
     struct publication *publication;
     struct site_list *draft; /* the next list, which nobody uses yet; NULL: none is being made */
@@ -18,7 +20,9 @@ struct loader {
     bool is_preloading;        /* an archive is read into memory before a release of it is served */
     const struct trust *trust; /* whose signature a release must have; NULL: nobody asks */
     uint64_t last_id;          /* of a site */
-    const struct folders *folders; /* what may be read; NULL: anything */
+    const struct folders *folders;      /* what may be read; NULL: anything */
+    const struct load_request *awaited; /* of the start: an INDEX may come later; borrowed */
+    size_t awaited_count;
     struct load_counts counts;
     struct host_meters host_meters; /* of the hosts of the list */
 };
@@ -37,7 +41,8 @@ struct load_result {
 struct load_request {
     const char *path;   /* of the index */
     const char *hosts;  /* as mount_parse() takes them; NULL with `prefix` NULL: where the newest
-                           release of the same archive answers, else everywhere */
+                           release of the same archive answers, else where it is awaited, else
+                           everywhere */
     const char *prefix; /* NULL: the root */
     struct slice traceparent;    /* of who asked for it; may be empty, or void */
     struct operation *operation; /* is told of phases; NULL: nobody is */

@@ -282,6 +282,8 @@ int main(int argc, char **argv)
         (struct loader){.publication = &server.publication,
                         .undertaker = &server.undertaker,
                         .is_preloading = server.config.is_preloading,
+                        .awaited = server.config.indexes,
+                        .awaited_count = server.config.index_count,
                         .trust = server.config.trusted_count > 0 ? &server.trust : NULL,
                         .retention = {server.config.retain, (int64_t)server.config.retain_for_s}};
     server.context = (struct command_context){

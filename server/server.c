@@ -17,11 +17,14 @@ int server_load_start_indexes(struct server *server, bool is_again, struct reply
 {
     const struct config *config = &server->config;
     struct load_request *requests = mem_zeroed(config->index_count + 1, sizeof *requests);
+    size_t count = 0;
     for (size_t i = 0; i < config->index_count; i++) {
-        requests[i] = config->indexes[i];
-        requests[i].is_again = is_again;
+        if (!config_awaits(config, config->indexes[i].path)) {
+            requests[count] = config->indexes[i];
+            requests[count++].is_again = is_again;
+        }
     }
-    int status = command_load_all(&server->context, requests, config->index_count, reply);
+    int status = command_load_all(&server->context, requests, count, reply);
     free(requests);
     return status;
 }

@@ -274,7 +274,9 @@ static int find_folders(struct sandbox *sandbox, const struct config *config, st
 {
     int status = 0;
     for (size_t i = 0; i < config->index_count && status == 0; i++) {
-        status = add_release(&sandbox->readable, config->indexes[i].path, error);
+        const char *path = config->indexes[i].path;
+        status = config_awaits(config, path) ? folders_add_file(&sandbox->readable, path, error)
+                                             : add_release(&sandbox->readable, path, error);
     }
     for (size_t i = 0; i < config->archive_count && status == 0; i++) {
         struct error detail;

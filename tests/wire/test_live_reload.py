@@ -185,6 +185,61 @@ class TestScript(LiveReload):
         self.assertIn(b"<title>a</title>", (self.folder / "site.cairn").read_bytes())
 
 
+class TestIndexThatComesLater(LiveReload):
+    def setUp(self):
+        super().setUp()
+        self.tree = cairn.write_tree(self.folder / "tree", {"index.html": PAGE})
+        self.archive = self.folder / "site.cairn"
+        self.index = self.folder / "site.idx"
+
+    def test_the_pipe_as_typed_on_a_first_run_and_on_a_second(self):
+        """cairn-pack add --watch dist/ site.cairn | cairn-serve --live-reload site.idx"""
+        for expected in (b"first", b"second"):
+            (self.tree / "index.html").write_bytes(expected)
+            packer = subprocess.Popen(
+                [BIN / "cairn-pack", "add", "--watch", "--quiet", self.tree, self.archive],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                with Server(self.index, options=LIVE, stdin=packer.stdout) as server:
+                    cairn.wait_until(lambda: server.get("/").body == OWN + expected, "a release")
+                    (self.tree / "index.html").write_bytes(b"saved")
+                    cairn.wait_until(lambda: server.get("/").body == OWN + b"saved", "a save")
+            finally:
+                packer.terminate()
+                packer.stdout.close()
+                cairn.check_no_report(packer.communicate(timeout=60)[1], "cairn-pack")
+
+    def test_it_answers_where_the_words_behind_the_index_say(self):
+        with Server(self.index, "host=test.example", "at=/docs", options=LIVE) as server:
+            self.assertEqual(server.get("/docs/").status, 503)
+            server.load(cairn.pack(self.tree, self.archive))
+            self.assertEqual(server.get("/docs/").status, 200)
+            self.assertEqual(server.get("/").status, 404)
+            # another one that comes, and is awaited nowhere, is for every host
+            server.load(cairn.pack(self.tree, self.folder / "other.cairn"))
+            with server.client() as client:
+                client.send("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n")
+                self.assertEqual(client.read().status, 200)
+
+    def test_what_is_there_has_to_be_an_index(self):
+        for make in (lambda: self.index.write_bytes(b"nothing"),
+                     lambda: self.index.symlink_to("nowhere.000001.idx")):
+            make()
+            done = cairn.run("cairn-serve", "--live-reload", "--listen", "127.0.0.1:0", self.index,
+                             expect=1)
+            self.assertIn("site.idx", done.err)
+            self.index.unlink()
+
+    def test_other_servers_do_not_wait(self):
+        cairn.run("cairn-serve", "--listen", "127.0.0.1:0", self.index, expect=1)
+
+    def test_check(self):
+        done = cairn.run("cairn-serve", "--check", "--live-reload", "--listen", "127.0.0.1:0",
+                         self.index)
+        self.assertIn(f"{self.index}, once it is there", done.out)
+        cairn.run("cairn-serve", "--check", "--listen", "127.0.0.1:0", self.index, expect=1)
+
+
 class TestAddresses(LiveReload):
     def start(self, *words):
         index = self.pack_tree({"index.html": PAGE})
