@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/path.h"
 #include "common/version.h"
+#include "http/live_reload.h"
 #include "server/added_fields.h"
 #include "server/config_indexes.h"
 #include "server/handover.h"
@@ -532,6 +533,9 @@ static void set_defaults(struct config *config)
         assert(status == 0); /* no name has to be looked up */
     }
     config->is_live |= config->is_live_anywhere;
+    if (config->is_live && config->events.path.count == 0) {
+        config->events.path = SLICE(LIVE_RELOAD_EVENTS_PATH);
+    }
     if (config->is_secure) {
         added_fields_secure(&config->added_fields);
     }

@@ -96,7 +96,7 @@ int workers_new(const struct config *config, const struct listeners *listeners,
         .news_fd = workers->ended_fd,
     };
     if (config->is_live) {
-        live_reload_init(&workers->live, SLICE(LIVE_RELOAD_EVENTS_PATH));
+        live_reload_init(&workers->live, config->events.path);
         workers->settings.live = &workers->live;
     }
     int status =

@@ -13,16 +13,18 @@
 
 /* ---- what is the same for all answers ---- */
 
-/* A path as the value of an attribute: what HTML would take for its own is percent-encoded. */
-static char *attribute_of(struct slice path)
+/* A key as the path of a URL, and that as the value of an attribute, in which '&' would begin
+ * something else. */
+static char *attribute_of(struct slice key)
 {
-    size_t capacity = 3 * path.count + 1;
+    char encoded[PATH_ENCODED_BYTES_MAX];
+    size_t bytes = path_encode(key, encoded);
+    size_t capacity = 3 * bytes + 1;
     char *text = mem_zeroed(capacity, 1);
     size_t count = 0;
-    for (size_t i = 0; i < path.count; i++) {
-        char byte = path.bytes[i];
-        bool is_plain = strchr("\"'&<>", byte) == NULL;
-        count += (size_t)snprintf(text + count, capacity - count, is_plain ? "%c" : "%%%02X", byte);
+    for (size_t i = 0; i < bytes; i++) {
+        count += (size_t)snprintf(text + count, capacity - count,
+                                  encoded[i] == '&' ? "%%%02X" : "%c", encoded[i]);
     }
     return text;
 }

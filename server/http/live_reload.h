@@ -27,7 +27,7 @@ struct live_reload {
     char script_tag[LIVE_SCRIPT_TAG_BYTES + 1];
 };
 
-/* `events_path` is where the script hears of releases: canonical, as browsers send it. */
+/* `events_path` is where the script hears of releases: canonical. */
 void live_reload_init(struct live_reload *live, struct slice events_path);
 void live_reload_fini(struct live_reload *live);
 
