@@ -276,10 +276,13 @@ int dev_server_start(struct dev_server *server, const struct dev_server_options 
     char *arguments[16] = {program, "--quiet", "--drain", "1s", "--archives"};
     size_t count = 5;
     char *index = mem_string(options->index, strlen(options->index));
+    char live[] = "--live-reload";
+    char live_anywhere[] = "--live-reload-anywhere"; /* who names an address means it */
     char *archives = mem_string(options->archives, strlen(options->archives));
     char *address = mem_string(options->listen == NULL ? "" : options->listen,
                                options->listen == NULL ? 0 : strlen(options->listen));
     arguments[count++] = archives;
+    arguments[count++] = options->listen == NULL ? live : live_anywhere;
     struct passing passing = {.program = program, .arguments = arguments, .socket = -1};
     int status = 0;
     if (options->listen != NULL) {

@@ -107,7 +107,7 @@ class TestDev(TemporaryFolder):
     def test_what_is_saved_is_served_and_told(self):
         dev = self.start()
         self.assertGreaterEqual(dev.port, 8080)
-        self.assertEqual(dev.get("/docs/a").body, b"<title>a</title>\n")
+        self.assertRegex(dev.get("/docs/a").body, rb"^<script [^>]+></script><title>a</title>\n$")
         (self.tree / "style.css").write_text("p { color: green }\n")
         dev.wait_for("/style.css", b"p { color: green }\n")
         self.assertRegex(dev.lines.get(timeout=PATIENCE_S),
