@@ -269,6 +269,9 @@ static size_t count_layers(const struct site_list *sites, const struct site *sit
 static void draft(struct loader *loader, struct site_change change)
 {
     change.at_ms = (int64_t)now_ms();
+    if (loader->announcer != NULL) {
+        announcer_note(loader->announcer, loader_sites(loader));
+    }
     struct site_list *next =
         site_list_next(loader_sites(loader), &change, &loader->retention, time(NULL));
     host_meters_assign(&loader->host_meters, next);
@@ -449,6 +452,13 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
     out_result->ms = now_ms() - started_ms;
     atomic_fetch_add_explicit(&loader->counts.rollbacks, 1, memory_order_relaxed);
     return 0;
+}
+
+void loader_announce(struct loader *loader)
+{
+    if (loader->announcer != NULL) {
+        announcer_tell(loader->announcer, loader_sites(loader));
+    }
 }
 
 void loader_user_changed(struct loader *loader)

@@ -4,6 +4,7 @@
 #define CAIRN_SERVER_LOADER_H
 
 #include "common/signature.h"
+#include "events/announcer.h"
 #include "net/meters.h"
 #include "server/metrics/load_counts.h"
 #include "server/sandbox/folders.h"
@@ -25,6 +26,7 @@ struct loader {
     size_t awaited_count;
     struct load_counts counts;
     struct host_meters host_meters; /* of the hosts of the list */
+    struct announcer *announcer;    /* tells those who listen for releases; NULL: nobody can */
 };
 
 /* What a load did. */
@@ -92,6 +94,11 @@ void loader_say_damage(struct loader *loader);
 
 /* Lets go of what is over its time. Returns Unix time when that is to be asked again; -1: never. */
 int64_t loader_expire(struct loader *loader);
+
+/* Tells those who listen for releases what has changed since this was called last. Apart from the
+ * changes themselves, which are answered first: comparing releases takes a moment where they are
+ * large. */
+void loader_announce(struct loader *loader);
 
 /* After the process has become another user: who may ask what of a file has changed. */
 void loader_user_changed(struct loader *loader);

@@ -230,6 +230,7 @@ static void turn(struct server *server)
         workers_stop(server->workers);
         left = 100;
     }
+    loader_announce(&server->loader); /* the replies to what it was told to do are out */
     int ready = poll(fds, POLL_FIXED + control_count, (int)left);
     if (ready > 0) {
         uint64_t ignored;

@@ -245,6 +245,10 @@ static int open_events(struct server *server, struct error *error)
     int status =
         server->config.events.path.count == 0 ? 0 : events_new(&settings, &server->events, error);
     server->context.events = server->events;
+    if (server->events != NULL) { /* the releases of the start are no news */
+        server->announcer.events = server->events;
+        server->loader.announcer = &server->announcer;
+    }
     return status;
 }
 
@@ -354,6 +358,7 @@ void server_stop(struct server *server)
     free(server->program);
     free(server->admin_page);
     refusals_fini(&server->refusals);
+    announcer_fini(&server->announcer);
     publication_fini(&server->publication);
     host_meters_fini(&server->loader.host_meters);
     undertaker_fini(&server->undertaker);

@@ -21,7 +21,8 @@ struct server {
     struct listeners listeners;
     struct listeners admin_listeners;
     struct events *events; /* NULL: nobody can listen for releases */
-    struct admin *admin;   /* NULL: nobody asked for one */
+    struct announcer announcer;
+    struct admin *admin; /* NULL: nobody asked for one */
     struct process_files process_files;
     struct refusals refusals;
     char *admin_page; /* an index; NULL: there is none */

@@ -65,9 +65,10 @@ _cairn_operand() { # PROGRAM OPERANDS BEGINNING
         ;;
     cairn-pack:keygen\ *) _cairn_files "$3" ;;
     cairn-pack:*) _cairn_files "$3" .idx .cairn ;;
-    cairn-ctl:) _cairn_words 'help indexes list load promote quit reopen rollback status unload' "$3" ;;
+    cairn-ctl:) _cairn_words 'announce help indexes list load promote quit reopen rollback status unload' "$3" ;;
     'cairn-ctl:load ') _cairn_words index "$3" ;;
     'cairn-ctl:reopen ') _cairn_words logs "$3" ;;
+    'cairn-ctl:announce ') _cairn_words 'error mended' "$3" ;;
     'cairn-ctl:list ' | 'cairn-ctl:indexes ' | 'cairn-ctl:status ') _cairn_words --json "$3" ;;
     'cairn-ctl:load index '* | cairn-ctl:promote* | cairn-ctl:unload*) _cairn_files "$3" .idx ;;
     esac

@@ -35,10 +35,11 @@ switch $program
     case cairn-serve
         complete -c $program -a '(__fish_complete_suffix .idx)'
     case cairn-ctl
-        set -l control help indexes list load promote quit reopen rollback status unload
+        set -l control announce help indexes list load promote quit reopen rollback status unload
         complete -c $program -n "not __fish_seen_subcommand_from $control" -a "$control"
         complete -c $program -n '__fish_seen_subcommand_from load; and not __fish_seen_subcommand_from index' -a index
         complete -c $program -n '__fish_seen_subcommand_from reopen' -a logs
+        complete -c $program -n '__fish_seen_subcommand_from announce; and not __fish_seen_subcommand_from error mended' -a 'error mended'
         complete -c $program -n '__fish_seen_subcommand_from index unload promote' -a '(__fish_complete_suffix .idx)'
         complete -c $program -n '__fish_seen_subcommand_from list indexes status' -l json
 end

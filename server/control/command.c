@@ -439,6 +439,54 @@ static void run_reopen_logs(struct command_context *context, struct slice argume
     command_reopen_logs(context, reply);
 }
 
+/* A backslash and an 'n' or 't' stand for the end of a line and for a tab, which no command has in
+ * it, two backslashes for one, and any other for itself. Returns the length. */
+static size_t unescape(struct slice text, char *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.count; i++) {
+        char next = i + 1 < text.count ? text.bytes[i + 1] : '\0';
+        bool is_escape = text.bytes[i] == '\\' && (next == 'n' || next == 't' || next == '\\');
+        out[count++] = !is_escape ? text.bytes[i] : next == 'n' ? '\n' : next == 't' ? '\t' : next;
+        i += is_escape;
+    }
+    return count;
+}
+
+/* Is there anybody to tell? Says so if not. */
+static bool can_announce(const struct command_context *context, const char *words,
+                         struct reply *reply)
+{
+    if (context->loader->announcer == NULL) {
+        reply_format(reply, "error %s: nobody can listen: started without --events\n", words);
+        return false;
+    }
+    return true;
+}
+
+static void run_announce_error(struct command_context *context, struct slice argument,
+                               struct reply *reply)
+{
+    char text[CONTROL_LINE_BYTES_MAX];
+    const struct loader *loader = context->loader;
+    if (can_announce(context, "announce error", reply)) {
+        const struct slice error = {text, unescape(argument, text)};
+        size_t count = announcer_error(loader->announcer, loader_sites(loader), error);
+        reply_format(reply, "ok announce error listeners=%zu\n", count);
+    }
+}
+
+static void run_announce_mended(struct command_context *context, struct slice argument,
+                                struct reply *reply)
+{
+    (void)argument;
+    const struct loader *loader = context->loader;
+    if (can_announce(context, "announce mended", reply)) {
+        size_t count = announcer_mended(loader->announcer, loader_sites(loader));
+        reply_format(reply, "ok announce mended listeners=%zu\n", count);
+    }
+}
+
 static void run_quit(struct command_context *context, struct slice argument, struct reply *reply)
 {
     (void)argument;
@@ -460,6 +508,10 @@ static const struct command commands[] = {
     {"indexes", "[--json]", "the indexes that could be loaded, newest first", run_indexes},
     {"status", "[--json]", "counters of this process", run_status},
     {"reopen logs", NULL, "open the access log's path anew, after it was renamed", run_reopen_logs},
+    {"announce error", "TEXT", "tell browsers that listen that a site could not be made",
+     run_announce_error},
+    {"announce mended", NULL, "tell them that it could be, as it was released, again",
+     run_announce_mended},
     {"quit", NULL, "end when open responses are out", run_quit},
     {"help", NULL, "this list", run_help},
 };

@@ -108,6 +108,7 @@ class TestCompletions(unittest.TestCase):
         self.assertEqual(commands, sorted(complete("cairn-pack ")))
         self.assertEqual(sorted(control_commands()), sorted(complete("cairn-ctl -s x.sock ")))
         self.assertEqual(["index"], complete("cairn-ctl load "))
+        self.assertEqual(["error", "mended"], sorted(complete("cairn-ctl announce ")))
         self.assertEqual(["off", "on", "require"], sorted(complete("cairn-serve --sandbox ")))
         self.assertIn("site.idx", complete("cairn-serve si"))
         self.assertIn("site.idx", complete("cairn-ctl load index si"))

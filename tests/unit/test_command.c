@@ -57,6 +57,11 @@ static const struct {
     {"list x", "error list: it takes --json or nothing\n"},
     {"status  now", "error status: it takes --json or nothing\n"},
     {"help list", "error help: it takes no argument\n"},
+    {"announce error ", "error announce error: TEXT is missing\n"},
+    {"announce  mended x", "error announce mended: it takes no argument\n"},
+    {"announce mended", "error announce mended: nobody can listen: started without --events\n"},
+    {"announce error x", "error announce error: nobody can listen: started without --events\n"},
+    {"announce", "error announce: unknown command; help lists them\n"},
     {"quit quit", "error quit: it takes no argument\n"},
     /* no command */
     {"", "error : unknown command; help lists them\n"},
