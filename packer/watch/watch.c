@@ -14,7 +14,7 @@
 
 enum {
     RETRY_MS = 100,       /* while files change under the pack, or the root is not there */
-    REOPEN_MS = 1000,     /* after a failure of the archive */
+    REOPEN_MS = 1000,     /* after a failure of the archive, or of the system */
     PATIENCE_MS = 2000,   /* before something that should pass is told */
     SCAN_LEAST_MS = 1000, /* without news from the system: between two looks at everything */
     SCAN_SHARE = 10,      /* which take at most a tenth of the time */
@@ -193,6 +193,13 @@ static bool should_pass(int status)
     return status == ERR_CHANGED || status == ERR_EMPTY || status == -ENOENT || status == -ENOTDIR;
 }
 
+/* A full disk, too few descriptors: there may be room again without a change of the tree. */
+static bool is_of_system(int status)
+{
+    enum { LAST_ERRNO = 4095 };
+    return status < 0 && status >= -LAST_ERRNO;
+}
+
 /* True: it is to be told. */
 static bool note_failure(struct watch *watch, int status)
 {
@@ -201,10 +208,10 @@ static bool note_failure(struct watch *watch, int status)
     if (watch->failing_since_ms < 0) {
         watch->failing_since_ms = now;
     }
-    if (!watch->has_session) {
-        watch->again_ms = now + REOPEN_MS;
-    } else if (passes) {
+    if (watch->has_session && passes) {
         watch->again_ms = now + RETRY_MS;
+    } else if (!watch->has_session || is_of_system(status)) {
+        watch->again_ms = now + REOPEN_MS;
     }
     bool is_new =
         !watch->has_told_problem || (!passes && strcmp(watch->told.text, watch->error.text) != 0);

@@ -2,6 +2,7 @@
 at the end is the tree to the byte."""
 import os
 import queue
+import resource
 import shutil
 import signal
 import subprocess
@@ -328,6 +329,17 @@ class TestWatch(WatchCase):
             wait_until(lambda: f"_redirects:{line}:" in watch.log(), f"line {line}")
         (self.tree / "_redirects").unlink()
         wait_until(lambda: "as it was released" in watch.log(), "the end of it")
+        self.finish(watch, server)
+
+    def test_what_the_system_refuses_is_tried_again(self):
+        """Without another change: there is room again some time."""
+        watch, server = self.start()
+        before = resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        (self.tree / "style.css").write_text("comes in the end")
+        wait_until(lambda: "Too many open files" in watch.log(), "the error")
+        resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE, before)
+        self.expect_tree(watch, server)
         self.finish(watch, server)
 
     def test_what_a_failed_update_stored_is_not_believed(self):
