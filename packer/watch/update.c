@@ -82,7 +82,9 @@ static int find_files(struct update *update, struct error *error)
     update->found_count = walk->file_count;
     update->found = mem_zeroed(update->found_count, sizeof *update->found);
     status = content_store_add(&session->store, walk, update->found, error);
-    session->started_at_s = now_s;
+    if (update->is_all) { /* what is not looked at now is known as of then */
+        session->started_at_s = now_s;
+    }
     return status;
 }
 
