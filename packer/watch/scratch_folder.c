@@ -14,22 +14,25 @@
 #include <unistd.h>
 
 #define PREFIX    "cairn-dev-"
+#define UNIQUE    "XXXXXX"
 #define LOCK_FILE "lock"
+#define LOCK_NEW  "lock.new"
+#define CONTENT   "site" /* what all other names in it begin with */
 
 static bool begins_with(const char *text, const char *begin)
 {
     return strncmp(text, begin, strlen(begin)) == 0;
 }
 
-/* Files alone: nobody makes folders in it. The lock goes last, with the folder. */
+/* Its own files alone: what somebody else has put there stays, and the folder with it. The lock
+ * goes last. */
 static void remove_files(const char *path, const char *kept)
 {
     DIR *directory = opendir(path);
     const struct dirent *found;
     while (directory != NULL && (found = readdir(directory)) != NULL) {
-        bool is_kept = strcmp(found->d_name, LOCK_FILE) == 0 ||
-                       (kept != NULL && begins_with(found->d_name, kept));
-        if (!is_kept && strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0) {
+        bool is_own = begins_with(found->d_name, CONTENT) || strcmp(found->d_name, LOCK_NEW) == 0;
+        if (is_own && (kept == NULL || !begins_with(found->d_name, kept))) {
             char *name = mem_format("%s/%s", path, found->d_name);
             (void)unlink(name);
             free(name);
@@ -49,16 +52,27 @@ static void remove_folder(const char *path)
     (void)rmdir(path);
 }
 
-/* What a run that was killed has left: it is ours, has a lock, and nobody holds that. */
-static void remove_if_left(const char *path)
+/* As mkdtemp() makes it. */
+static bool is_own_folder(const char *path)
 {
     struct stat status;
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           (status.st_mode & 07777) == 0700;
+}
+
+static bool is_own_lock(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+           status.st_size == 0;
+}
+
+/* What a run that was killed has left: it looks as one of ours does, and nobody holds its lock. */
+static void remove_if_left(const char *path)
+{
     char *lock = mem_format("%s/" LOCK_FILE, path);
-    int fd = -1;
-    if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid()) {
-        fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    }
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    int fd = is_own_folder(path) ? open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+    if (fd >= 0 && is_own_lock(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
         remove_folder(path);
     }
     if (fd >= 0) {
@@ -72,7 +86,7 @@ static void remove_left(const char *parent)
     DIR *directory = opendir(parent);
     const struct dirent *found;
     while (directory != NULL && (found = readdir(directory)) != NULL) {
-        if (begins_with(found->d_name, PREFIX)) {
+        if (begins_with(found->d_name, PREFIX) && strlen(found->d_name) == strlen(PREFIX UNIQUE)) {
             char *path = mem_format("%s/%s", parent, found->d_name);
             remove_if_left(path);
             free(path);
@@ -86,7 +100,7 @@ static void remove_left(const char *parent)
 /* The lock is held before it has its name: nobody finds it free. */
 static int make_lock(struct scratch_folder *folder, struct error *error)
 {
-    char *temporary = mem_format("%s/" LOCK_FILE ".new", folder->path);
+    char *temporary = mem_format("%s/" LOCK_NEW, folder->path);
     char *lock = mem_format("%s/" LOCK_FILE, folder->path);
     int status = 0;
     folder->lock_fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -109,7 +123,7 @@ int scratch_folder_open(struct scratch_folder *folder, struct error *error)
         return error_set(error, -errno, "%s: %s", parent, strerror(errno));
     }
     remove_left(real);
-    char *path = mem_format("%s/" PREFIX "XXXXXX", real);
+    char *path = mem_format("%s/" PREFIX UNIQUE, real);
     free(real);
     if (mkdtemp(path) == NULL) {
         int status = error_set(error, -errno, "%s: %s", path, strerror(errno));

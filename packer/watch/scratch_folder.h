@@ -13,10 +13,12 @@ struct scratch_folder {
 /* Makes one below TMPDIR, or /tmp, with mode 0700, after those are gone that nobody locks. */
 int scratch_folder_open(struct scratch_folder *folder, struct error *error) CAIRN_MUST_CHECK;
 
+/* All files that are made in it have names that begin with "site": no others are removed. */
+
 /* Removes the files whose names do not begin with `kept`. */
 void scratch_folder_clear(const struct scratch_folder *folder, const char *kept);
 
-/* Removes it, with all files in it. Takes one that was not opened ({0}). */
+/* Removes it, with what was made in it. Takes one that was not opened ({0}). */
 void scratch_folder_remove(struct scratch_folder *folder);
 
 #endif

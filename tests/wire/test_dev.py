@@ -158,6 +158,33 @@ class TestDev(TemporaryFolder):
         first.stop()
         self.assertEqual(first.folders(), [])
 
+    def test_a_folder_of_somebody_else_is_left_alone(self):
+        """Only what a run of ours looks like is removed."""
+        def make(name, mode=0o700, lock=b"", files=("site1.cairn",)):
+            folder = self.scratch / name
+            folder.mkdir()
+            for file in files:
+                (folder / file).write_bytes(b"x")
+            if lock is not None:
+                (folder / "lock").write_bytes(lock)
+            folder.chmod(mode)
+            return folder
+        self.scratch.mkdir()
+        kept = [make("cairn-dev-notes"), make("cairn-dev-somewhat"),
+                make("cairn-dev-aaaaaa", mode=0o755), make("cairn-dev-bbbbbb", lock=b"mine"),
+                make("cairn-dev-cccccc", lock=None)]
+        (self.scratch / "cairn-dev-dddddd").write_bytes(b"a file")
+        link = make("cairn-dev-eeeeee", lock=None)
+        (link / "lock").symlink_to(self.scratch / "cairn-dev-dddddd")
+        mixed = make("cairn-dev-ffffff", files=("site1.cairn", "diary.txt"))
+        left = make("cairn-dev-gggggg", files=("site1.cairn", "site1.idx.tmp", "lock.new"))
+        self.start().stop()
+        for folder in [*kept, link]:
+            self.assertTrue((folder / "site1.cairn").exists(), folder)
+        self.assertEqual((self.scratch / "cairn-dev-dddddd").read_bytes(), b"a file")
+        self.assertEqual([path.name for path in mixed.iterdir()], ["diary.txt"])
+        self.assertFalse(left.exists())
+
     def test_where_it_listens(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
