@@ -65,7 +65,7 @@ static void send_spans(struct pack_trace *trace)
     int64_t until_ms = exporter_now_ms() + PACK_TRACE_PATIENCE_MS;
     const struct slice spans = {(const char *)operation->spans.bytes, operation->spans.count};
     exporter_send(exporter, SIGNAL_TRACES, spans, operation->span_count, until_ms);
-    while (!exporter_is_free(exporter, SIGNAL_TRACES)) {
+    while (!exporter_is_idle(exporter, SIGNAL_TRACES)) {
         exporter_turn(exporter, -1, PACK_TRACE_PATIENCE_MS);
     }
     exporter_close(exporter);

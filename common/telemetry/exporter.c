@@ -5,6 +5,7 @@
 #include "telemetry/retry.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,7 +17,6 @@ struct shipment {
     struct protobuf body;
     bool is_compressed;
     uint64_t items;
-    unsigned tries;
     int64_t next_ms;
     int64_t until_ms;
 };
@@ -24,9 +24,11 @@ struct shipment {
 struct line {
     struct shipment shipment;
     struct exporter_totals totals;
-    bool is_away;         /* and it was said */
-    bool is_refusal_told; /* that it answers, but takes nothing: said once */
-    bool is_partial_told; /* or not all of it */
+    unsigned tries;        /* since it took or refused something, of any request */
+    int64_t not_before_ms; /* the next one */
+    bool is_away;          /* and it was said */
+    bool is_refusal_told;  /* that it answers, but takes nothing: said once */
+    bool is_partial_told;  /* or not all of it */
     uint64_t lost_while_away;
 };
 
@@ -130,9 +132,15 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal signal)
+bool exporter_is_idle(const struct exporter *exporter, enum telemetry_signal signal)
 {
     return !exporter->lines[signal].shipment.is_there;
+}
+
+bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal signal)
+{
+    return exporter_is_idle(exporter, signal) &&
+           exporter_now_ms() >= exporter->lines[signal].not_before_ms;
 }
 
 /* Compressed, if that is asked for and it gets shorter. */
@@ -157,7 +165,6 @@ void exporter_send(struct exporter *exporter, enum telemetry_signal signal, stru
     shipment->is_there = true;
     shipment->is_compressed = false;
     shipment->items = count;
-    shipment->tries = 0;
     shipment->next_ms = exporter_now_ms();
     shipment->until_ms = sooner(until_ms, exporter->until_ms);
     otlp_request(&shipment->body,
@@ -174,6 +181,7 @@ void exporter_hurry(struct exporter *exporter, int64_t until_ms)
         struct shipment *shipment = &exporter->lines[signal].shipment;
         shipment->until_ms = sooner(shipment->until_ms, until_ms);
         shipment->next_ms = exporter_now_ms(); /* once more, now */
+        exporter->lines[signal].not_before_ms = 0;
     }
     exporter->until_ms = until_ms;
 }
@@ -213,6 +221,13 @@ static void tell_back(struct exporter *exporter, enum telemetry_signal signal)
     line->lost_while_away = 0;
 }
 
+/* It answers, whatever that is: the next request may go at once. */
+static void note_answered(struct line *line)
+{
+    line->tries = 0;
+    line->not_before_ms = 0;
+}
+
 static void give_up(struct exporter *exporter, enum telemetry_signal signal)
 {
     struct shipment *shipment = &exporter->lines[signal].shipment;
@@ -247,6 +262,7 @@ static void on_delivered(struct exporter *exporter, const struct http_answer *an
     line->totals.lost += rejected;
     line->shipment.is_there = false;
     line->is_refusal_told = false;
+    note_answered(line);
     tell_back(exporter, signal);
 }
 
@@ -259,18 +275,22 @@ static void on_refused(struct exporter *exporter, const struct http_answer *answ
                 exporter->settings->targets[answer->signal].url, answer->status,
                 items_names[answer->signal]);
     }
+    note_answered(line);
     give_up(exporter, answer->signal);
 }
 
 static void on_later(struct exporter *exporter, const struct http_answer *answer)
 {
-    struct shipment *shipment = &exporter->lines[answer->signal].shipment;
+    struct line *line = &exporter->lines[answer->signal];
+    struct shipment *shipment = &line->shipment;
     char status[32];
     snprintf(status, sizeof status, "answers %u", answer->status);
     tell_away(exporter, answer->signal, answer->status == 0 ? answer->problem : status);
     uint64_t delay_ms =
-        retry_delay_ms(shipment->tries, answer->retry_after_s, id_source_next(&exporter->random));
+        retry_delay_ms(line->tries, answer->retry_after_s, id_source_next(&exporter->random));
+    bool is_ending = exporter->until_ms != INT64_MAX;
     shipment->next_ms = exporter_now_ms() + (int64_t)delay_ms;
+    line->not_before_ms = is_ending ? 0 : shipment->next_ms;
     if (shipment->next_ms >= shipment->until_ms) {
         give_up(exporter, answer->signal);
     }
@@ -297,9 +317,12 @@ static void on_answer(struct exporter *exporter, const struct http_answer *answe
 static int64_t begin_due(struct exporter *exporter, int64_t timeout_ms)
 {
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
-        struct shipment *shipment = &exporter->lines[signal].shipment;
+        struct line *line = &exporter->lines[signal];
+        struct shipment *shipment = &line->shipment;
         int64_t now_ms = exporter_now_ms();
         if (!shipment->is_there) {
+            bool is_paused = line->not_before_ms > now_ms;
+            timeout_ms = is_paused ? sooner(timeout_ms, line->not_before_ms - now_ms) : timeout_ms;
             continue;
         }
         if (now_ms >= shipment->until_ms) {
@@ -309,7 +332,7 @@ static int64_t begin_due(struct exporter *exporter, int64_t timeout_ms)
         }
         bool is_posting = http_client_is_posting(exporter->client, signal);
         if (!is_posting && now_ms >= shipment->next_ms) {
-            shipment->tries++;
+            line->tries += line->tries < UINT_MAX;
             http_client_post(
                 exporter->client, signal,
                 (struct slice){(const char *)shipment->body.bytes, shipment->body.count},
@@ -317,7 +340,7 @@ static int64_t begin_due(struct exporter *exporter, int64_t timeout_ms)
             is_posting = true;
         }
         int64_t left_ms = (is_posting ? shipment->until_ms : shipment->next_ms) - now_ms;
-        timeout_ms = left_ms < timeout_ms ? left_ms : timeout_ms;
+        timeout_ms = sooner(timeout_ms, left_ms);
     }
     return timeout_ms;
 }

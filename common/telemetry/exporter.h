@@ -18,7 +18,11 @@ int exporter_open(const struct telemetry_settings *settings, const char *program
 /* Takes NULL. What is under way is lost. */
 void exporter_close(struct exporter *exporter);
 
-/* May the next request of this signal be given to it? */
+/* Is no request of this signal under way? */
+bool exporter_is_idle(const struct exporter *exporter, enum telemetry_signal signal);
+
+/* May the next request of this signal be given to it? Not as long as its collector wants to be left
+ * alone, or does not answer: whatever became of the last request. */
 bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal signal);
 
 /* Takes `items`, `count` of them, over by copying; until `until_ms` it tries. */
@@ -26,7 +30,7 @@ void exporter_send(struct exporter *exporter, enum telemetry_signal signal, stru
                    uint64_t count, int64_t until_ms);
 
 /* Nothing is tried for longer than until then: the end of the process. What waits for another try
- * has it now. */
+ * has it now, and who wanted to be left alone is asked. */
 void exporter_hurry(struct exporter *exporter, int64_t until_ms);
 
 /* Items that were dropped before they came here: for the line that tells how many were lost. */

@@ -21,6 +21,9 @@ uint64_t retry_delay_ms(unsigned tries, int64_t retry_after_s, uint64_t random)
         longest_ms *= 2;
     }
     uint64_t delay_ms = longest_ms / 2 + random % (longest_ms / 2 + 1);
-    uint64_t asked_ms = retry_after_s > 0 ? (uint64_t)retry_after_s * 1000 : 0;
+    uint64_t asked_ms = retry_after_s <= 0 ? 0
+                        : retry_after_s < RETRY_ASKED_LONGEST_MS / 1000
+                            ? (uint64_t)retry_after_s * 1000
+                            : RETRY_ASKED_LONGEST_MS;
     return delay_ms > asked_ms ? delay_ms : asked_ms;
 }

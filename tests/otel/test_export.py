@@ -1,13 +1,17 @@
 """How cairn-serve gets along with collectors: metrics and logs in what they take, and no collector,
 whatever it does, that keeps a request, a load or the end of the process waiting."""
 import collections
+import http.server
 import os
+import queue
 import re
 import signal
 import socket
+import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from collector import METRICS, SERVER, TRACES, Collector, attributes_of
 import cairn
@@ -25,6 +29,63 @@ def value_of(metric, **attributes):
     found = [point for point in points(metric) if named.items() <= attributes_of(point).items()]
     assert len(found) == 1, metric
     return int(found[0].get("asInt", 0))
+
+
+class SlowCollector:
+    """Takes requests, and answers each when it is told to, and how. What they hold is not looked at."""
+
+    def __init__(self):
+        outer = self
+        self.arrived = queue.Queue()  # (path, time of the monotonic clock)
+        self.answers = queue.Queue()  # (status, fields)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                outer.arrived.put((self.path, time.monotonic()))
+                answer = outer.answers.get()
+                if answer is None:
+                    self.close_connection = True
+                    return
+                self.send_response(answer[0])
+                for name, value in answer[1].items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for _ in range(8):  # whoever still waits for a word
+            self.answers.put(None)
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def next(self):
+        """The path of the next request, and when it came."""
+        return self.arrived.get(timeout=cairn.PATIENCE_S)
+
+    def answer(self, status=200, **fields):
+        """Lets a request have its answer; returns a time before that."""
+        now = time.monotonic()
+        self.answers.put((status, {name.replace("_", "-"): value for name, value in fields.items()}))
+        return now
 
 
 class TestMetrics(cairn.TemporaryFolder):
@@ -176,6 +237,19 @@ class TestCollectors(cairn.TemporaryFolder):
         first = receiver.requests[0]["message"]
         self.assertEqual([request["message"] for request in receiver.requests[:3]], [first] * 3)
         self.assertEqual({request["path"] for request in receiver.requests}, {TRACES})
+
+    def test_a_moment_is_kept_although_the_request_is_given_up(self):
+        """Its time is over when the answer comes; what is sent next waits all the same."""
+        with SlowCollector() as collector:
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_METRICS_EXPORTER": "none",
+                   "OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_BSP_EXPORT_TIMEOUT": "1900"}
+            with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+                collector.next()
+                answered = collector.answer(503, retry_after="2")
+                server.get("/a")
+                self.assertGreaterEqual(collector.next()[1] - answered, 2)
+                collector.answer()
+                server.stop()
 
     def test_one_that_refuses_is_asked_no_more_for_the_same(self):
         with Collector() as receiver:

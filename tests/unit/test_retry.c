@@ -40,4 +40,7 @@ Test(retry, the_receiver_may_ask_for_more_time_but_not_for_less)
     cr_assert_eq(retry_delay_ms(1, 30, 0), 30000);
     cr_assert_eq(retry_delay_ms(5, 1, 0), 8000);
     cr_assert_eq(retry_delay_ms(1, 0, 500), 1000);
+    cr_assert_eq(retry_delay_ms(1, 599, 0), 599000);
+    cr_assert_eq(retry_delay_ms(1, 601, 0), 600000);
+    cr_assert_eq(retry_delay_ms(1, INT64_MAX, 0), 600000);
 }
