@@ -34,6 +34,8 @@ struct telemetry {
     bool is_lost; /* the thread did not end in time: what it uses stays */
     pthread_t thread;
     const struct sock_fprog *filter;
+    pthread_mutex_t sources_mutex;
+    bool are_sources_gone; /* this and the next, with sources_mutex: what they name is freed */
     struct metrics_sources sources;
     struct process_files process_files; /* a reader of its own: they have a position */
     struct tracer *tracers;
@@ -75,6 +77,7 @@ struct telemetry *telemetry_new(size_t worker_count)
     telemetry->wake_fd = -1;
     telemetry->process_files = (struct process_files){-1, -1};
     pthread_mutex_init(&telemetry->mutex, NULL);
+    pthread_mutex_init(&telemetry->sources_mutex, NULL);
     telemetry->operations = protobuf_growing();
     telemetry_settings_init(&telemetry->settings, program);
     const struct telemetry_target *targets = telemetry->settings.targets;
@@ -124,6 +127,7 @@ void telemetry_free(struct telemetry *telemetry)
     }
     process_files_close(&telemetry->process_files);
     pthread_mutex_destroy(&telemetry->mutex);
+    pthread_mutex_destroy(&telemetry->sources_mutex);
     telemetry_settings_fini(&telemetry->settings);
     free(telemetry);
 }
@@ -176,16 +180,21 @@ static struct item_ring *ring_of(struct telemetry *telemetry, enum telemetry_sig
     return signal == SIGNAL_LOGS ? &tracer->logs : &tracer->spans;
 }
 
-/* How many items wait in rings; also counts those that were dropped since the last look. */
-static uint64_t look(struct telemetry *telemetry, enum telemetry_signal signal)
+/* How many items wait in rings, and whether those of a worker alone are reason to send, as it said
+ * when it woke the thread; also counts those that were dropped since the last look. */
+static uint64_t look(struct telemetry *telemetry, enum telemetry_signal signal, bool *out_is_enough)
 {
     struct outbox *outbox = &telemetry->outboxes[signal];
     uint64_t waiting = 0;
     uint64_t dropped = 0;
+    *out_is_enough = false;
     for (size_t i = 0; i < telemetry->tracer_count; i++) {
         const struct item_ring *ring = ring_of(telemetry, signal, i);
-        waiting += item_ring_waiting(ring);
+        uint64_t in_ring = item_ring_waiting(ring);
+        waiting += in_ring;
         dropped += item_ring_dropped(ring);
+        *out_is_enough |=
+            in_ring >= tracer_enough(batch_of(telemetry, signal), telemetry->tracer_count);
     }
     pthread_mutex_lock(&telemetry->mutex);
     if (signal == SIGNAL_TRACES) {
@@ -195,6 +204,7 @@ static uint64_t look(struct telemetry *telemetry, enum telemetry_signal signal)
     pthread_mutex_unlock(&telemetry->mutex);
     exporter_note_lost(telemetry->exporter, signal, dropped - outbox->dropped);
     outbox->dropped = dropped;
+    *out_is_enough |= waiting >= batch_of(telemetry, signal)->batch_items;
     return waiting;
 }
 
@@ -209,15 +219,18 @@ static void take_operations(struct telemetry *telemetry, struct outbox *outbox)
     pthread_mutex_unlock(&telemetry->mutex);
 }
 
-/* From each worker its part, so that a busy one does not keep the others' from being sent. */
+/* From each worker its part, so that a busy one does not keep the others' from being sent; then
+ * what room the idle ones have left. */
 static void take_answers(struct telemetry *telemetry, enum telemetry_signal signal)
 {
     struct outbox *outbox = &telemetry->outboxes[signal];
     uint64_t most = batch_of(telemetry, signal)->batch_items;
-    for (size_t i = 0; i < telemetry->tracer_count; i++) {
+    size_t count = telemetry->tracer_count;
+    for (size_t i = 0; i < 2 * count; i++) {
         uint64_t left = most > outbox->count ? most - outbox->count : 0;
-        uint64_t share = (left + telemetry->tracer_count - i - 1) / (telemetry->tracer_count - i);
-        outbox->count += item_ring_take(ring_of(telemetry, signal, i), share, &outbox->items);
+        uint64_t share = i < count ? (left + count - i - 1) / (count - i) : left;
+        outbox->count +=
+            item_ring_take(ring_of(telemetry, signal, i % count), share, &outbox->items);
     }
 }
 
@@ -242,9 +255,10 @@ static void gather_answers(struct telemetry *telemetry, enum telemetry_signal si
     if (!telemetry->settings.targets[signal].is_on) {
         return;
     }
-    uint64_t waiting = look(telemetry, signal);
+    bool is_enough;
+    (void)look(telemetry, signal, &is_enough);
     int64_t now_ms = exporter_now_ms();
-    bool is_due = waiting >= batch->batch_items || now_ms >= outbox->due_ms || is_last;
+    bool is_due = is_enough || now_ms >= outbox->due_ms || is_last;
     if (!is_due || !exporter_is_free(telemetry->exporter, signal)) {
         return;
     }
@@ -256,20 +270,35 @@ static void gather_answers(struct telemetry *telemetry, enum telemetry_signal si
     outbox->due_ms = now_ms + (int64_t)batch->delay_ms;
 }
 
-static void gather_metrics(struct telemetry *telemetry, bool is_last)
+/* The numbers of this moment, unless what they are of is gone. */
+static void take_metrics(struct telemetry *telemetry, struct outbox *outbox)
+{
+    pthread_mutex_lock(&telemetry->sources_mutex);
+    struct metrics_snapshot *snapshot =
+        telemetry->are_sources_gone ? NULL : metrics_take(&telemetry->sources);
+    pthread_mutex_unlock(&telemetry->sources_mutex);
+    if (snapshot != NULL) {
+        outbox->count = metrics_export(snapshot, &outbox->items);
+        metrics_free(snapshot);
+    }
+}
+
+/* False: they have to wait for the request that is under way. */
+static bool gather_metrics(struct telemetry *telemetry, bool is_last)
 {
     const struct telemetry_settings *settings = &telemetry->settings;
     struct outbox *outbox = &telemetry->outboxes[SIGNAL_METRICS];
     int64_t now_ms = exporter_now_ms();
-    if (!settings->targets[SIGNAL_METRICS].is_on || (now_ms < outbox->due_ms && !is_last) ||
-        !exporter_is_free(telemetry->exporter, SIGNAL_METRICS)) {
-        return;
+    if (!settings->targets[SIGNAL_METRICS].is_on || (now_ms < outbox->due_ms && !is_last)) {
+        return true;
     }
-    struct metrics_snapshot *snapshot = metrics_take(&telemetry->sources);
-    outbox->count = metrics_export(snapshot, &outbox->items);
-    metrics_free(snapshot);
+    if (!exporter_is_free(telemetry->exporter, SIGNAL_METRICS)) {
+        return false;
+    }
+    take_metrics(telemetry, outbox);
     send_outbox(telemetry, SIGNAL_METRICS, settings->metric_timeout_ms);
     outbox->due_ms = now_ms + (int64_t)settings->metric_interval_ms;
+    return true;
 }
 
 /* How long nothing is due by itself. */
@@ -293,7 +322,7 @@ static void turn(struct telemetry *telemetry)
     uint64_t ignored;
     gather_answers(telemetry, SIGNAL_TRACES, false);
     gather_answers(telemetry, SIGNAL_LOGS, false);
-    gather_metrics(telemetry, false);
+    (void)gather_metrics(telemetry, false);
     exporter_turn(telemetry->exporter, telemetry->wake_fd, idle_ms(telemetry));
     (void)!read(telemetry->wake_fd, &ignored, sizeof ignored);
 }
@@ -301,10 +330,11 @@ static void turn(struct telemetry *telemetry)
 static bool is_empty(struct telemetry *telemetry)
 {
     bool is_empty = true;
+    bool ignored;
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
-        is_empty &= exporter_is_free(telemetry->exporter, signal) &&
+        is_empty &= exporter_is_idle(telemetry->exporter, signal) &&
                     (signal == SIGNAL_METRICS || !telemetry->settings.targets[signal].is_on ||
-                     look(telemetry, signal) == 0);
+                     look(telemetry, signal, &ignored) == 0);
     }
     return is_empty;
 }
@@ -314,8 +344,9 @@ static void flush(struct telemetry *telemetry)
 {
     int64_t until_ms = exporter_now_ms() + TELEMETRY_FLUSH_MS;
     exporter_hurry(telemetry->exporter, until_ms);
-    gather_metrics(telemetry, true);
-    while (!is_empty(telemetry) && exporter_now_ms() < until_ms) {
+    bool has_metrics = gather_metrics(telemetry, true);
+    while ((!has_metrics || !is_empty(telemetry)) && exporter_now_ms() < until_ms) {
+        has_metrics = has_metrics || gather_metrics(telemetry, true);
         gather_answers(telemetry, SIGNAL_TRACES, true);
         gather_answers(telemetry, SIGNAL_LOGS, true);
         exporter_turn(telemetry->exporter, -1, until_ms - exporter_now_ms());
@@ -357,7 +388,7 @@ int telemetry_start(struct telemetry *telemetry, const struct sandbox *sandbox,
 }
 
 /* A name that is being looked up cannot be broken off: a thread that does so is left behind, with
- * what it uses. */
+ * what it uses, but for the sources of metrics. */
 void telemetry_stop(struct telemetry *telemetry)
 {
     enum { PATIENCE_S = TELEMETRY_FLUSH_MS / 1000 + 1 };
@@ -370,5 +401,8 @@ void telemetry_stop(struct telemetry *telemetry)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
     telemetry->is_lost = pthread_timedjoin_np(telemetry->thread, NULL, &until) != 0;
+    pthread_mutex_lock(&telemetry->sources_mutex);
+    telemetry->are_sources_gone = true;
+    pthread_mutex_unlock(&telemetry->sources_mutex);
     telemetry->is_started = false;
 }

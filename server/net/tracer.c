@@ -6,6 +6,12 @@
 
 #include <stdio.h>
 
+uint64_t tracer_enough(const struct telemetry_batch *batch, size_t tracers)
+{
+    uint64_t share = batch->batch_items / tracers;
+    return share > 0 ? share : 1;
+}
+
 int tracer_init(struct tracer *tracer, const struct telemetry_settings *settings, size_t tracers,
                 int wake_fd, struct error *error)
 {
@@ -13,8 +19,8 @@ int tracer_init(struct tracer *tracer, const struct telemetry_settings *settings
     uint64_t logs = settings->logs.queue_items / tracers;
     tracer->settings = settings;
     tracer->wake_fd = wake_fd;
-    tracer->wake_at = settings->spans.batch_items / tracers;
-    tracer->logs_at = settings->logs.batch_items / tracers;
+    tracer->wake_at = tracer_enough(&settings->spans, tracers);
+    tracer->logs_at = tracer_enough(&settings->logs, tracers);
     item_ring_init(&tracer->spans, spans > 0 ? spans : 1);
     item_ring_init(&tracer->logs, logs > 0 ? logs : 1);
     return id_source_init(&tracer->ids, error);

@@ -25,6 +25,10 @@ struct tracer {
     char scratch[TRACER_SCRATCH_BYTES];
 };
 
+/* How many items in one of `tracers` are reason to send, so that all of them together are a batch;
+ * at least 1. */
+uint64_t tracer_enough(const struct telemetry_batch *batch, size_t tracers);
+
 /* Room for its part of the queues of the settings, of which there are `tracers` parts. */
 int tracer_init(struct tracer *tracer, const struct telemetry_settings *settings, size_t tracers,
                 int wake_fd, struct error *error) CAIRN_MUST_CHECK;

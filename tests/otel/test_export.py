@@ -151,6 +151,44 @@ class TestMetrics(cairn.TemporaryFolder):
         self.assertEqual(len(receiver.requests), 1)
         self.assertEqual(points(receiver.metrics["http.server.request.duration"])[0]["count"], "1")
 
+    def test_the_last_numbers_are_sent_behind_others_that_are_under_way(self):
+        with SlowCollector() as collector:
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_EXPORTER": "none",
+                   "OTEL_METRIC_EXPORT_INTERVAL": "50"}
+            with cairn.Server(self.pack_tree({"a": "a"}), options=["--disk-readers", "0"],
+                              env=env) as server:
+                tasks = Path(f"/proc/{server.pid}/task")
+                collector.next()
+                server.signal(signal.SIGTERM)
+                cairn.wait_until(lambda: len(list(tasks.iterdir())) == 2,
+                                 "all have ended but the main thread and the one that sends")
+                collector.answer()
+                self.assertEqual(collector.next()[0], METRICS)
+                collector.answer()
+                server.wait()
+
+
+class TestBatches(cairn.TemporaryFolder):
+    """A batch goes when it is full, not when its time has come: that is never, here."""
+
+    def check(self, requests, workers, batch):
+        with Collector() as receiver:
+            env = receiver.env(OTEL_BSP_SCHEDULE_DELAY="3600000", OTEL_BSP_MAX_QUEUE_SIZE="64",
+                               OTEL_BSP_MAX_EXPORT_BATCH_SIZE=str(batch))
+            index = self.pack_tree({"a": "a"})
+            with cairn.Server(index, workers=workers, env=env) as server:
+                receiver.until(lambda: receiver.named("load index"), "the first batch is due at once")
+                with server.client() as client:  # one worker has all of them
+                    client.send(cairn.request("/a") * requests)
+                    fewest = requests - max(1, batch // workers) + 1  # the rest is no batch yet
+                    receiver.until(lambda: len(receiver.named("GET")) >= fewest, "the spans")
+
+    def test_of_one_busy_worker(self):
+        self.check(requests=8, workers=4, batch=8)
+
+    def test_smaller_than_there_are_workers(self):
+        self.check(requests=5, workers=4, batch=2)
+
 
 class TestLogs(cairn.TemporaryFolder):
     def test_a_record_for_each_request(self):
