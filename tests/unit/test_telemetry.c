@@ -72,7 +72,7 @@ static struct fixture *fixture_new(void)
     cr_assert(listeners_open(&fixture->listeners, &fixture->config.listeners[0], 1, &error) == 0);
     fixture->config.worker_count = 1;
     cr_assert(workers_new(&fixture->config, &fixture->listeners, &fixture->publication, -1, NULL,
-                          &fixture->workers, &error) == 0,
+                          NULL, &fixture->workers, &error) == 0,
               "%s", error.text);
     return fixture;
 }
