@@ -107,7 +107,9 @@ int control_client_send(struct control_client *client, const char *line, FILE *r
             *out_last = row;
             return is_ok ? 0 : ERR_REFUSED;
         }
-        fputs(row, rows);
+        if (rows != NULL) {
+            fputs(row, rows);
+        }
     }
     free(row);
     return no_reply(client, error);

@@ -15,9 +15,10 @@ int control_client_open(const char *path, int64_t timeout_ms, struct control_cli
                         struct error *error) CAIRN_MUST_CHECK;
 void control_client_close(struct control_client *client); /* takes NULL */
 
-/* Sends one line (without its end) and reads the reply. Its rows go to `rows`, and the last line to
- * *out_last, which the caller frees. Returns 0 if that is `ok ...`, ERR_REFUSED if it is
- * `error ...`; what else goes wrong has a sentence in *error, and no last line (NULL). */
+/* Sends one line (without its end) and reads the reply. Its rows go to `rows`, which may be NULL,
+ * and the last line to *out_last, which the caller frees. Returns 0 if that is `ok ...`,
+ * ERR_REFUSED if it is `error ...`; what else goes wrong has a sentence in *error, and no last line
+ * (NULL). */
 int control_client_send(struct control_client *client, const char *line, FILE *rows,
                         char **out_last, struct error *error) CAIRN_MUST_CHECK;
 

@@ -5,10 +5,25 @@
 
 #include <stdlib.h>
 
+enum { PATIENCE_MS = 60000 };
+
+int push_command(const char *socket_path, const char *command, struct error *error)
+{
+    struct control_client *client;
+    int status = control_client_open(socket_path, PATIENCE_MS, &client, error);
+    if (status != 0) {
+        return status;
+    }
+    char *last;
+    status = control_client_send(client, command, NULL, &last, error);
+    free(last);
+    control_client_close(client);
+    return status;
+}
+
 int push_release(const char *socket_path, const char *index_path, const char *traceparent,
                  bool quiet, FILE *messages, struct error *error)
 {
-    enum { PATIENCE_MS = 60000 };
     struct control_client *client;
     int status = control_client_open(socket_path, PATIENCE_MS, &client, error);
     if (status != 0) {

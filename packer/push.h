@@ -13,4 +13,9 @@
 int push_release(const char *socket_path, const char *index_path, const char *traceparent,
                  bool quiet, FILE *messages, struct error *error) CAIRN_MUST_CHECK;
 
+/* Has the server carry out any other command. As control_client_send(); what it says is of no
+ * interest. */
+int push_command(const char *socket_path, const char *command,
+                 struct error *error) CAIRN_MUST_CHECK;
+
 #endif

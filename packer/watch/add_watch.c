@@ -1,11 +1,14 @@
 #include "packer/watch/add_watch.h"
 
-#include "packer/push.h"
+#include "common/mem.h"
+#include "packer/watch/announcement.h"
 #include "packer/watch/ending.h"
+#include "packer/watch/owed.h"
 #include "packer/watch/watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,14 +17,15 @@ enum { GROWN_TOLD_BYTES = 256 << 20 }; /* at first; then each time it has double
 struct add_watch {
     const struct add_watch_options *options;
     struct watch *watch;
+    struct owed owed;       /* to the server that is pushed to */
     uint64_t told_at_bytes; /* of growth */
     bool has_ended;
 };
 
 /* 0; or that it cannot be printed, which is the end, but no failure where the reader is gone. */
-static int print_load(struct add_watch *run, const char *index_path, struct error *error)
+static int print_command(struct add_watch *run, const char *command, struct error *error)
 {
-    printf("load index %s\n", index_path);
+    printf("%s\n", command);
     if (fflush(stdout) == 0) {
         return 0;
     }
@@ -45,16 +49,34 @@ static void tell_growth(struct add_watch *run)
 
 static int take_release(struct add_watch *run, const struct watch_event *event, struct error *error)
 {
-    const struct add_watch_options *options = run->options;
-    int status = print_load(run, event->index_path, error);
-    if (status == 0 && !run->has_ended && options->push != NULL) {
-        struct error problem = {""};
-        if (push_release(options->push, event->index_path, "", options->add.quiet,
-                         options->add.messages, &problem) != 0) {
-            fprintf(options->add.messages, "cairn-pack: %s\n", problem.text);
-        }
+    char *command = mem_format("load index %s", event->index_path);
+    int status = print_command(run, command, error);
+    free(command);
+    if (status == 0 && !run->has_ended) {
+        owed_add_release(&run->owed, event->index_path, event->update.is_whole);
+        owed_tell(&run->owed);
     }
     tell_growth(run);
+    return status;
+}
+
+/* For browsers; a server where none can listen says so, and goes on. */
+static int announce(struct add_watch *run, const char *command, struct error *error)
+{
+    int status = print_command(run, command, error);
+    if (status == 0 && !run->has_ended) {
+        owed_announce(&run->owed, command);
+        owed_tell(&run->owed);
+    }
+    return status;
+}
+
+static int take_problem(struct add_watch *run, const char *problem, struct error *error)
+{
+    fprintf(run->options->add.messages, "cairn-pack: %s\n", problem);
+    char *command = announcement_error(problem);
+    int status = announce(run, command, error);
+    free(command);
     return status;
 }
 
@@ -65,16 +87,24 @@ static int take(struct add_watch *run, const struct watch_event *event, struct e
     case WATCH_RELEASE:
         return take_release(run, event, error);
     case WATCH_PROBLEM:
-        fprintf(messages, "cairn-pack: %s\n", event->problem);
-        return 0;
+        return take_problem(run, event->problem, error);
     case WATCH_MENDED:
         fprintf(messages, "cairn-pack: the site is as it was released again\n");
-        return 0;
+        return announce(run, ANNOUNCEMENT_MENDED, error);
     case WATCH_OTHER:
-        run->has_ended = true;
+        owed_tell(&run->owed);
         return 0;
     }
     return 0;
+}
+
+/* The next event; or the end, by a signal or because nobody reads what is printed. */
+static void wait_for(struct add_watch *run, int signals, struct watch_event *out_event)
+{
+    /* a pipe that nobody reads is told as an error at the end that writes */
+    struct pollfd others[] = {{.fd = signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    watch_next(run->watch, others, ARRAY_COUNT(others), run->owed.again_ms, out_event);
+    run->has_ended = others[0].revents != 0 || others[1].revents != 0;
 }
 
 int add_watch(const struct add_watch_options *options, struct error *error)
@@ -89,17 +119,16 @@ int add_watch(const struct add_watch_options *options, struct error *error)
         .watch = watch_new(&options->add),
         .told_at_bytes = GROWN_TOLD_BYTES,
     };
+    owed_init(&run.owed, options->push, options->add.quiet, options->add.messages);
     struct watch_event event;
     status = watch_begin(run.watch, &event, error);
-    while (status == 0) {
+    while (status == 0 && !run.has_ended) {
         status = take(&run, &event, error);
-        if (status != 0 || run.has_ended) {
-            break;
+        if (status == 0 && !run.has_ended) {
+            wait_for(&run, signals, &event);
         }
-        /* a pipe that nobody reads is told as an error at the end that writes */
-        struct pollfd others[] = {{.fd = signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-        watch_next(run.watch, others, ARRAY_COUNT(others), &event);
     }
+    owed_fini(&run.owed);
     watch_free(run.watch);
     close(signals);
     return status;

@@ -1,6 +1,7 @@
 #include "packer/watch/dev.h"
 
 #include "common/mem.h"
+#include "packer/watch/announcement.h"
 #include "packer/watch/dev_server.h"
 #include "packer/watch/ending.h"
 #include "packer/watch/scratch_folder.h"
@@ -130,23 +131,33 @@ static int take_release(struct dev *run, const struct watch_event *event, struct
     return 0;
 }
 
+static int take_problem(struct dev *run, const char *problem, struct error *error)
+{
+    print_problem(run, problem);
+    char *command = announcement_error(problem);
+    int status = dev_server_tell(&run->server, command, error);
+    free(command);
+    return status;
+}
+
 static int follow(struct dev *run, int signals, struct error *error)
 {
     for (;;) {
         struct watch_event event;
         struct pollfd others[] = {{.fd = signals, .events = POLLIN},
                                   {.fd = run->server.reply_fd, .events = POLLIN}};
-        watch_next(run->watch, others, ARRAY_COUNT(others), &event);
+        watch_next(run->watch, others, ARRAY_COUNT(others), -1, &event);
         int status = 0;
         switch (event.kind) {
         case WATCH_RELEASE:
             status = take_release(run, &event, error);
             break;
         case WATCH_PROBLEM:
-            print_problem(run, event.problem);
+            status = take_problem(run, event.problem, error);
             break;
         case WATCH_MENDED:
             print_problem(run, "as it was before");
+            status = dev_server_tell(&run->server, ANNOUNCEMENT_MENDED, error);
             break;
         case WATCH_OTHER:
             return others[0].revents != 0 ? 0

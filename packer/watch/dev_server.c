@@ -249,7 +249,7 @@ static int write_line(struct dev_server *server, const char *command, struct err
     return 0;
 }
 
-int dev_server_command(struct dev_server *server, const char *command, struct error *error)
+int dev_server_tell(struct dev_server *server, const char *command, struct error *error)
 {
     int status = write_line(server, command, error);
     if (status == 0) {
@@ -259,6 +259,12 @@ int dev_server_command(struct dev_server *server, const char *command, struct er
            !begins_with(server->line, "error ")) {
         status = read_line(server, error);
     }
+    return status;
+}
+
+int dev_server_command(struct dev_server *server, const char *command, struct error *error)
+{
+    int status = dev_server_tell(server, command, error);
     if (status == 0 && begins_with(server->line, "error ")) {
         status = error_set(error, ERR_REFUSED, "%s", server->line);
     }

@@ -32,6 +32,10 @@ int dev_server_start(struct dev_server *server, const struct dev_server_options 
 int dev_server_command(struct dev_server *server, const char *command,
                        struct error *error) CAIRN_MUST_CHECK;
 
+/* The same, whatever it answers: a failure is only that it does not. */
+int dev_server_tell(struct dev_server *server, const char *command,
+                    struct error *error) CAIRN_MUST_CHECK;
+
 void dev_server_stop(struct dev_server *server);
 
 #endif

@@ -290,23 +290,28 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
+/* Until a moment; -1: there is none. */
+static int64_t left_ms(int64_t due_ms)
+{
+    int64_t now = now_ms();
+    return due_ms < 0 ? -1 : due_ms > now ? due_ms - now : 0;
+}
+
 /* -1: for ever. */
 static int64_t wait_ms(struct watch *watch)
 {
-    int64_t now = now_ms();
-    int64_t due_ms = sooner(watch->again_ms, watch->scan_ms);
-    int64_t left = due_ms < 0 ? -1 : due_ms > now ? due_ms - now : 0;
-    return sooner(left, quiet_wait_ms(&watch->quiet, now));
+    int64_t left = left_ms(sooner(watch->again_ms, watch->scan_ms));
+    return sooner(left, quiet_wait_ms(&watch->quiet, now_ms()));
 }
 
-void watch_next(struct watch *watch, struct pollfd *others, size_t count,
+void watch_next(struct watch *watch, struct pollfd *others, size_t count, int64_t until_ms,
                 struct watch_event *out_event)
 {
     struct pollfd fds[1 + WATCH_OTHERS_MAX];
     for (;;) {
         fds[0] = (struct pollfd){.fd = folder_watch_fd(watch->folders), .events = POLLIN};
         memcpy(fds + 1, others, count * sizeof *others);
-        int ready = poll(fds, 1 + count, (int)wait_ms(watch));
+        int ready = poll(fds, 1 + count, (int)sooner(left_ms(until_ms), wait_ms(watch)));
         if (ready > 0 && fds[0].revents != 0) {
             read_news(watch);
         }
@@ -315,7 +320,7 @@ void watch_next(struct watch *watch, struct pollfd *others, size_t count,
             others[i].revents = ready > 0 ? fds[1 + i].revents : 0;
             has_other |= others[i].revents != 0;
         }
-        if (has_other) {
+        if (has_other || left_ms(until_ms) == 0) {
             *out_event = (struct watch_event){.kind = WATCH_OTHER};
             return;
         }

@@ -12,7 +12,7 @@ enum watch_kind {
     WATCH_RELEASE, /* there is one */
     WATCH_PROBLEM, /* the site as it is cannot be packed: `problem` */
     WATCH_MENDED,  /* after a problem, the site is what was released last */
-    WATCH_OTHER,   /* one of the other descriptors is ready */
+    WATCH_OTHER,   /* one of the other descriptors is ready, or the time is over */
 };
 
 struct watch_event {
@@ -37,9 +37,9 @@ int watch_begin(struct watch *watch, struct watch_event *out_event,
                 struct error *error) CAIRN_MUST_CHECK;
 
 /* Waits for the next event, also at up to WATCH_OTHERS_MAX other descriptors, whose `revents` it
- * sets. */
+ * sets, and no longer than until `until_ms` (monotonic; -1: for ever). */
 enum { WATCH_OTHERS_MAX = 4 };
-void watch_next(struct watch *watch, struct pollfd *others, size_t count,
+void watch_next(struct watch *watch, struct pollfd *others, size_t count, int64_t until_ms,
                 struct watch_event *out_event);
 
 /* How much the archive has grown since the first release was in it. */

@@ -2,13 +2,15 @@
 import http.client
 import json
 import signal
+import subprocess
 import sys
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
-from cairn import PATIENCE_S, Server, TemporaryFolder, write_tree
+from cairn import PATIENCE_S, Server, TemporaryFolder, wait_until, write_tree
+from test_watch import Watch
 
 SITE = {"index.html": "<title>one</title>\n", "style.css": "p { color: red }\n",
         "docs/index.html": "<title>docs</title>\n", "a b/ä.html": "<title>a</title>\n"}
@@ -218,6 +220,61 @@ class TestErrors(AnnounceCase):
         for line in ("announce error x", "announce mended"):
             self.assertRegex(server.command(line), r"^error announce \w+: nobody can listen")
         server.stop()
+
+
+class TestWatch(AnnounceCase):
+    """What the packer says of a site that is watched."""
+    BROKEN = "/x https://example.org/:splat 200\n"
+
+    def test_pushed(self):
+        path = self.folder / "control.sock"
+        tree = write_tree(self.folder / "dist", SITE)
+        server = self.start(control=[path])
+        with Watch(tree, self.archive, "--push", path, server=server) as watch:
+            watch.take()
+            listener = self.listen(server)
+            (tree / "_redirects").write_text(self.BROKEN)
+            self.assertIn("_redirects:1: ", listener.take("error")["text"])
+            (tree / "_redirects").unlink()
+            listener.take("mended")
+            server.stop()
+            (tree / "_redirects").write_text(self.BROKEN)
+            wait_until(lambda: "control.sock: " in watch.log(), "that nobody is there")
+            # who comes hears of it without another save
+            server = self.start(control=[path])
+            wait_until(lambda: server.get("/style.css").status == 200, "the release")
+            wait_until(lambda: "error" in self.listen(server).hello, "the error")
+        server.stop()
+
+    def test_piped(self):
+        """The two programs as they are; a server where nobody can listen says so, and goes on."""
+        tree = write_tree(self.folder / "dist", SITE)
+        for options in (["--events", "/events"], []):
+            watch = subprocess.Popen([cairn.BIN / "cairn-pack", "add", "--watch", tree,
+                                      self.archive], stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL)
+            server = self.start(options=options, stdin=watch.stdout)
+            watch.stdout.close()
+            self.addCleanup(watch.kill)
+            self.assertRegex(server.read_line(), "^ok load index ")
+            listener = self.listen(server) if options else None
+            (tree / "_redirects").write_text(self.BROKEN)
+            reply = server.read_line()
+            if listener:
+                self.assertEqual(reply, "ok announce error listeners=1")
+                self.assertIn("_redirects:1: ", listener.take("error")["text"])
+            else:
+                self.assertRegex(reply, "^error announce error: nobody can listen")
+            (tree / "_redirects").write_text("/x /docs/ 302\n")
+            self.assertRegex(server.read_line(), "^ok load index ")
+            (tree / "_redirects").unlink()
+            self.assertRegex(server.read_line(), "^ok load index ")
+            if listener:
+                self.assertEqual(listener.release()[0], [[], ["/x", "/x/"], []])
+                self.assertEqual(listener.release()[0], [[], [], ["/x", "/x/"]])
+            watch.terminate()
+            self.assertEqual(watch.wait(PATIENCE_S), 0)
+            server.stop()
 
 
 if __name__ == "__main__":

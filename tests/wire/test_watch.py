@@ -5,6 +5,7 @@ import queue
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ class Watch:
         self.log_path = Path(f"{archive}.log")
         self.lines = queue.Queue()
         self.indexes = []
+        self.said = []  # of the build, for browsers
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [(bin_folder or cairn.BIN) / "cairn-pack", "add", "--watch", *options, tree, archive],
@@ -37,7 +39,10 @@ class Watch:
 
     def _read(self):
         for line in self.process.stdout:
-            self.lines.put(line.decode())
+            if line.startswith(b"announce "):
+                self.said.append(line.decode().rstrip("\n"))
+            else:
+                self.lines.put(line.decode())
         self.lines.put(None)
 
     def log(self):
@@ -329,6 +334,10 @@ class TestWatch(WatchCase):
             wait_until(lambda: f"_redirects:{line}:" in watch.log(), f"line {line}")
         (self.tree / "_redirects").unlink()
         wait_until(lambda: "as it was released" in watch.log(), "the end of it")
+        wait_until(lambda: len(watch.said) == 3, "what is said of it")
+        self.assertRegex(watch.said[0], r"^announce error .*_redirects:1: ")
+        self.assertRegex(watch.said[1], r"^announce error .*_redirects:2: ")
+        self.assertEqual(watch.said[2], "announce mended")
         self.finish(watch, server)
 
     def test_what_the_system_refuses_is_tried_again(self):
@@ -413,6 +422,46 @@ class TestEnds(WatchCase):
                 wait_until(lambda: server.get("/style.css").status == 200, "the first release")
                 (self.tree / "style.css").write_text("pushed")
                 wait_until(lambda: server.get("/style.css").body == b"pushed", "the second")
+
+    def test_a_server_that_is_pushed_to_and_restarts(self):
+        """What an overlay is laid over is there again, without another save."""
+        socket = self.folder / "control.sock"
+        with Watch(self.tree, self.archive, "--push", socket) as watch:
+            with Server(control=[socket]) as server:
+                wait_until(lambda: server.get("/style.css").status == 200, "the first release")
+            (self.tree / "style.css").write_text("while it is away")
+            wait_until(lambda: "control.sock: " in watch.log(), "that it is away")
+            with Server(control=[socket]) as server:
+                wait_until(lambda: server.get("/style.css").body == b"while it is away", "the second")
+                self.assertEqual(server.get("/").body, SITE["index.html"].encode())
+                (self.tree / "late.css").write_text("and on")
+                wait_until(lambda: server.get("/late.css").body == b"and on", "the third")
+        self.assertEqual(watch.log().count("control.sock: "), 1, watch.log())
+
+    def test_a_release_that_was_not_taken_is_pushed_before_the_next(self):
+        path = self.folder / "control.sock"
+        heard = queue.Queue()
+        answers = ["ok load index", "error load index: not now", "ok load index", "ok load index"]
+
+        def serve(listener):
+            for answer in answers:
+                with listener.accept()[0] as client, client.makefile("rw") as lines:
+                    heard.put(lines.readline().split(".")[-2])
+                    lines.write(answer + "\n")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+            thread.start()
+            with Watch(self.tree, self.archive, "--push", path) as watch:
+                numbers = [heard.get(timeout=PATIENCE_S)]
+                for count in (1, 2):
+                    (self.tree / "style.css").write_text(f"save {count}")
+                    numbers += [heard.get(timeout=PATIENCE_S) for _ in range(count)]
+                    if count == 1:
+                        wait_until(lambda: "not now" in watch.log(), "the refusal")
+            thread.join(PATIENCE_S)
+        self.assertEqual(numbers, ["000001", "000002", "000002", "000003"])
 
     def test_a_pipe_into_a_server(self):
         """The two programs as they are; the one ends when nobody reads it any more."""
