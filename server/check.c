@@ -215,7 +215,7 @@ static void list_telemetry(struct check *check, const struct telemetry_settings 
         [SIGNAL_TRACES] = "traces", [SIGNAL_METRICS] = "metrics", [SIGNAL_LOGS] = "logs"};
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         if (settings->targets[signal].is_on) {
-            put(check, "telemetry", "%s to %s", signals[signal], settings->targets[signal].url);
+            put(check, "telemetry", "%s to %s", signals[signal], settings->targets[signal].shown_url);
         }
     }
     if (!telemetry_settings_on(settings)) {

@@ -204,7 +204,7 @@ static void tell_away(struct exporter *exporter, enum telemetry_signal signal, c
     if (!line->is_away) {
         line->is_away = true;
         fprintf(stderr, "%s: telemetry: %s: %s; %s are kept as long as there is room, then lost\n",
-                exporter->program, exporter->settings->targets[signal].url, problem,
+                exporter->program, exporter->settings->targets[signal].shown_url, problem,
                 items_names[signal]);
     }
 }
@@ -214,8 +214,8 @@ static void tell_back(struct exporter *exporter, enum telemetry_signal signal)
     struct line *line = &exporter->lines[signal];
     if (line->is_away) {
         fprintf(stderr, "%s: telemetry: %s: takes %s again; %" PRIu64 " were lost\n",
-                exporter->program, exporter->settings->targets[signal].url, items_names[signal],
-                line->lost_while_away);
+                exporter->program, exporter->settings->targets[signal].shown_url,
+                items_names[signal], line->lost_while_away);
     }
     line->is_away = false;
     line->lost_while_away = 0;
@@ -254,7 +254,7 @@ static void on_delivered(struct exporter *exporter, const struct http_answer *an
                       (int)(response.message.count < 500 ? response.message.count : 500),
                       response.message.bytes);
             fprintf(stderr, "%s: telemetry: %s: took all but %" PRIu64 " %s: %s\n",
-                    exporter->program, exporter->settings->targets[signal].url, rejected,
+                    exporter->program, exporter->settings->targets[signal].shown_url, rejected,
                     items_names[signal], text.text);
         }
     }
@@ -272,7 +272,7 @@ static void on_refused(struct exporter *exporter, const struct http_answer *answ
     if (!line->is_refusal_told) {
         line->is_refusal_told = true;
         fprintf(stderr, "%s: telemetry: %s: answers %u; %s are lost\n", exporter->program,
-                exporter->settings->targets[answer->signal].url, answer->status,
+                exporter->settings->targets[answer->signal].shown_url, answer->status,
                 items_names[answer->signal]);
     }
     note_answered(line);

@@ -143,6 +143,26 @@ bool telemetry_url_parse(struct slice url, char **out_host, uint16_t *out_port)
     return true;
 }
 
+char *telemetry_url_shown(struct slice url)
+{
+    static const struct slice mark = {"://", 3};
+    const char *found = memmem(url.bytes, url.count, mark.bytes, mark.count);
+    size_t scheme = found == NULL ? 0 : (size_t)(found - url.bytes) + mark.count;
+    size_t end = scheme; /* of user, host and port */
+    while (end < url.count && strchr("/?#", url.bytes[end]) == NULL) {
+        end++;
+    }
+    size_t host = end;
+    while (host > scheme && url.bytes[host - 1] != '@') {
+        host--;
+    }
+    size_t path = end;
+    while (path < url.count && url.bytes[path] != '?' && url.bytes[path] != '#') {
+        path++;
+    }
+    return mem_format("%.*s%.*s", (int)scheme, url.bytes, (int)(path - host), url.bytes + host);
+}
+
 static const char *const paths[TELEMETRY_SIGNALS] = {
     [SIGNAL_TRACES] = "v1/traces", [SIGNAL_METRICS] = "v1/metrics", [SIGNAL_LOGS] = "v1/logs"};
 
@@ -160,12 +180,16 @@ static bool read_endpoint(const struct reading *reading, enum telemetry_signal s
     bool is_whole = strcmp(name, "OTEL_EXPORTER_OTLP_ENDPOINT") != 0;
     bool is_good = telemetry_url_parse(base, &target->host, &target->port);
     if (!is_good) {
-        complain(reading, name, value, "not a URL of http or https");
+        bool may_be_secret = strchr(value, '@') != NULL;
+        complain(reading, name, may_be_secret ? "..." : value, "not a URL of http or https");
     } else if (is_whole) {
         target->url = mem_string(base.bytes, base.count);
     } else {
         bool has_slash = base.bytes[base.count - 1] == '/';
         target->url = mem_format("%s%s%s", value, has_slash ? "" : "/", paths[signal]);
+    }
+    if (is_good) {
+        target->shown_url = telemetry_url_shown(slice_of_string(target->url));
     }
     free(name);
     return is_good;
@@ -418,6 +442,7 @@ void telemetry_settings_fini(struct telemetry_settings *settings)
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         struct telemetry_target *target = &settings->targets[signal];
         free(target->url);
+        free(target->shown_url);
         free(target->host);
         key_values_fini(&target->headers);
         free(target->certificate);

@@ -14,7 +14,8 @@ enum telemetry_signal { SIGNAL_TRACES, SIGNAL_METRICS, SIGNAL_LOGS, TELEMETRY_SI
 struct telemetry_target {
     bool is_on;
     char *url;
-    char *host; /* of it: a name or an address, without brackets */
+    char *shown_url; /* for people, and logs: without what may be a secret */
+    char *host;      /* of it: a name or an address, without brackets */
     uint16_t port;
     struct key_values headers;
     uint64_t timeout_ms; /* of one request */
@@ -54,5 +55,8 @@ bool telemetry_settings_on(const struct telemetry_settings *settings);
 /* "https://[::1]:4318/v1/traces" in its parts. `out_host` is the caller's to free. False: it is no
  * URL of http or https with a host. */
 bool telemetry_url_parse(struct slice url, char **out_host, uint16_t *out_port);
+
+/* The same without user, password, query and fragment; the caller frees. */
+char *telemetry_url_shown(struct slice url);
 
 #endif

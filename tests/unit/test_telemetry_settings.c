@@ -239,3 +239,35 @@ SETTINGS(a_batch_is_no_larger_than_its_queue)
     cr_assert_eq(settings.logs.timeout_ms, 8);
     telemetry_settings_fini(&settings);
 }
+
+SETTINGS(what_may_be_a_secret_is_not_shown)
+{
+    static const struct {
+        const char *url;
+        const char *shown;
+    } rows[] = {
+        {"http://a.example", "http://a.example"},
+        {"https://a.example:4318/v1/traces", "https://a.example:4318/v1/traces"},
+        {"https://user:secret@a.example:4318/x", "https://a.example:4318/x"},
+        {"https://us@er:se@cret@[::1]:4318/x@y", "https://[::1]:4318/x@y"},
+        {"http://token@a.example", "http://a.example"},
+        {"http://a.example/x?key=secret#part", "http://a.example/x"},
+        {"http://a.example?key=se@cret", "http://a.example"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        char *shown = telemetry_url_shown(slice_of_string(rows[i].url));
+        cr_expect_str_eq(shown, rows[i].shown);
+        free(shown);
+    }
+    setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:secret@a.example", 1);
+    setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://user:se/cret@a.example", 1);
+    struct telemetry_settings settings = settings_of();
+    const struct telemetry_target *target = &settings.targets[SIGNAL_TRACES];
+    cr_expect_str_eq(target->url, "https://user:secret@a.example/v1/traces");
+    cr_expect_str_eq(target->shown_url, "https://a.example/v1/traces");
+    telemetry_settings_fini(&settings);
+    fflush(stderr);
+    cr_assert_stderr_eq_str(
+        "cairn-test: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=...: not a URL of http "
+        "or https; it counts as not set\n");
+}
