@@ -11,7 +11,9 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char page[] = "<title>cairn</title>\n";
@@ -263,6 +265,42 @@ Test(cairn, an_archive_that_is_cut_short_is_an_error_to_read)
               CAIRN_CHANGED);
     cr_expect(cairn_representation_verify(release, form, &error) == CAIRN_CHANGED);
     cr_expect(strstr(error.text, "site.cairn: somebody cut it short") != NULL, "%s", error.text);
+    cairn_release_close(release);
+}
+
+/* Somebody overwrites the index at the first read of the archive. */
+static struct {
+    bool is_armed;
+    off_t offset;
+} overwriting;
+
+/* In the place of the system's. */
+ssize_t pread(int fd, void *bytes, size_t count, off_t offset)
+{
+    if (overwriting.is_armed) {
+        const uint32_t nowhere = UINT32_MAX;
+        overwriting.is_armed = false;
+        scratch_patch("site.000002.idx", overwriting.offset, &nowhere, sizeof nowhere);
+    }
+    return syscall(SYS_pread64, fd, bytes, count, offset);
+}
+
+Test(cairn, an_index_that_is_overwritten_meanwhile_is_an_error_to_verify)
+{
+    struct cairn_release *release = open_release("site.idx");
+    const struct cairn_entry *entry = find(release, "/long.txt");
+    struct cairn_error error = {""};
+    cr_assert(cairn_entry_representation_count(entry) > 1, "it has coded forms");
+    size_t count;
+    uint8_t *index = scratch_read("site.000002.idx", &count);
+    const uint8_t *row = memmem(index, count, entry, sizeof(struct index_entry));
+    cr_assert(row != NULL);
+    overwriting.offset = row - index + (off_t)offsetof(struct index_entry, more_first);
+    free(index);
+    overwriting.is_armed = true;
+    cr_expect(cairn_release_verify(release, &error) == CAIRN_CHANGED);
+    cr_expect(strstr(error.text, "/long.txt: the index was overwritten meanwhile") != NULL, "%s",
+              error.text);
     cairn_release_close(release);
 }
 

@@ -116,6 +116,34 @@ class TestRotation(Logs):
             self.ask(client)
         self.assertEqual(len(wait_until((self.folder / "old").read_text, "a line").splitlines()), 1)
 
+    def test_root_follows_no_link(self):
+        """Who may write the folder would choose the file that root makes, or writes to."""
+        if os.geteuid() != 0:
+            self.skipTest("only root is led nowhere")
+        target = self.folder / "elsewhere"
+        link = self.path.with_name("link")
+        for is_there in False, True:
+            if is_there:
+                target.write_text("")
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+            for words in [], ["--check"]:
+                done = cairn.run("cairn-serve", "--listen", "127.0.0.1:0", "--access-log", link,
+                                 *words, self.index, expect=1)
+                self.assertIn(f"{link}: Too many levels of symbolic links (root follows no link to "
+                              "a log: name the file itself)", done.out + done.err)
+            self.assertEqual(target.exists(), is_there)
+        through = self.folder / "through"  # folders on the way are the administrator's affair
+        through.symlink_to(self.path.parent)
+        server = self.serve(through / "access.log")
+        self.path.rename(self.path.with_name("access.log.1"))
+        self.path.symlink_to(target)
+        self.assertIn("root follows no link", server.command("reopen logs"))
+        with server.client() as client:
+            self.ask(client)
+        wait_until(self.path.with_name("access.log.1").read_text, "a line in the old file")
+        self.assertEqual(target.read_text(), "")
+
     def test_without_a_log(self):
         with Server(self.index) as server:
             self.assertEqual(server.command("reopen logs"), "ok reopen logs files=0")
