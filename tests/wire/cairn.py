@@ -236,13 +236,16 @@ _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d+)(?:\r\n|$)")
 
 
 class Client:
-    """A raw connection: bytes out, responses in."""
+    """A raw connection: bytes out, responses in. With small segments the system takes little of
+    what the server sends ahead of its reader."""
 
-    def __init__(self, address, timeout_s=PATIENCE_S, receive_buffer=None):
+    def __init__(self, address, timeout_s=PATIENCE_S, receive_buffer=None, segment_bytes=None):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if segment_bytes is not None:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
         self.socket.settimeout(timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect(address)

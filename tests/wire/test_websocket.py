@@ -1,5 +1,6 @@
 """WebSockets on the wire, rule by rule of RFC 6455: who gets one, every kind of frame, what is right
 and what is wrong in them, however the bytes come; closing from both sides; and slow readers."""
+import json
 import re
 import signal
 import unittest
@@ -73,6 +74,8 @@ ACCEPTED = (
     GOOD,
     "UPGRADE: WebSocket\r\nCONNECTION: upgrade\r\n" + KEY + VERSION,
     "Upgrade: h2c, websocket\r\nConnection: keep-alive, Upgrade\r\n" + KEY + VERSION,
+    UPGRADE + "Connection: close, Upgrade\r\n" + KEY + VERSION,
+    GOOD + "Expect: 100-continue\r\n",
     GOOD + "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
     GOOD + "Sec-WebSocket-Protocol: chat, superchat\r\n",
     GOOD + "Origin: http://test.example\r\n",
@@ -117,6 +120,14 @@ class OpeningTest(Endpoint):
                 self.assertIsNone(answer["Sec-WebSocket-Extensions"])
                 self.assertIsNone(answer["Sec-WebSocket-Protocol"])
 
+    def test_the_path_in_other_words(self):
+        for path in ("/events?since=1", "/%65vents", "/x/../events", "http://test.example/events",
+                     "http://test.example:80/events?a"):
+            with self.subTest(path=path):
+                client = self.open(path=path)
+                self.assertEqual(client.hello["type"], "hello")
+                client.close_properly()
+
     def test_elsewhere_nothing_is_upgraded(self):
         with self.server.client() as client:
             self.assertEqual(client.get("/", fields=GOOD).body, b"page\n")
@@ -157,6 +168,10 @@ class OpeningTest(Endpoint):
                 client.send(ping[cut:])
                 client.read_pong(b"in two halves" * 9)
                 client.close_properly()
+
+    def test_a_request_in_the_same_packet_is_no_frame(self):
+        client = self.open(behind=cairn.request("/"))
+        self.assertEqual(client.read_close()[0], 1002)
 
     def test_a_close_in_the_same_packet_is_answered(self):
         client = self.open(behind=frame(CLOSE, close_body(1001)))
@@ -415,8 +430,38 @@ class ClosingTest(Endpoint):
 
 
 class ReaderTest(Endpoint):
+    TEXT = "a line of a build error: \u20ac " * 500
+
+    def say(self, number):
+        reply = self.server.command(f'announce error {number} {self.TEXT}')
+        self.assertRegex(reply, "^ok announce ")
+
+    def test_a_slow_reader_gets_whole_messages_and_nobody_waits_for_it(self):
+        slow = self.open(receive_buffer=2048, segment_bytes=536)
+        quick = self.open()
+        messages = 15  # one with more waiting is dropped
+        for number in range(messages):
+            self.say(number)
+            message = quick.read_json()
+            self.assertEqual(message["type"], "error")
+            self.assertEqual(message["text"], f"{number} {self.TEXT}".strip())
+        slow.send(frame(PING, "probe"))
+        pongs = []
+        heard = []
+        while len(heard) < messages or not pongs:  # a pong may come between two messages
+            first, payload = slow.read_frame()
+            self.assertIn(first, (TEXT, PONG))
+            (heard if first == TEXT else pongs).append(payload)
+        self.assertEqual([json.loads(text)["text"] for text in heard],
+                         [f"{number} {self.TEXT}".strip() for number in range(messages)])
+        self.assertEqual(pongs, [b"probe"])
+        slow.close_properly()
+        self.server.command("announce mended")
+        self.assertEqual(quick.read_json()["type"], "mended")
+        quick.close_properly()
+
     def test_a_flood_of_pings_from_one_that_does_not_read_is_borne(self):
-        client = self.open(receive_buffer=2048)
+        client = self.open(receive_buffer=2048, segment_bytes=536)
         other = self.open()
         flood = b"".join(frame(PING, f"{number:06}" + "x" * 110) for number in range(20000))
         client.send(flood)

@@ -165,6 +165,22 @@ class WsTest(cairn.TemporaryFolder):
             self.expect(number, "close", code=1001)
         server.wait()
 
+    def test_releases(self):
+        server = self.serve()
+        states = {self.open(number)["state"] for number in range(20)}
+        self.assertEqual(len(states), 1)
+        for content in ("two", "three"):
+            server.load(self.pack_tree({"index.html": content, f"{content}.css": "a{}"}))
+            for number in range(20):
+                text = self.expect(number, "message", isBinary=False)["text"]
+                message = json.loads(text)
+                self.assertEqual(message["type"], "release")
+                self.assertIn("/", message["changed"])
+                self.assertEqual(message["added"], [f"/{content}.css"])
+                states.add(message["state"])
+        self.assertEqual(len(states), 3)
+        self.assertEqual(self.open(100)["state"], message["state"])
+
 
 if __name__ == "__main__":
     unittest.main()
