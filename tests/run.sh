@@ -68,7 +68,7 @@ skipped=$(grep -hE "skipped ['\"]|SKIPPED" build/asan/Testing/Temporary/LastTest
 if [ $# = 0 ]; then
     step "What threads do together, with the thread sanitizer"
     ctest --preset tsan --no-tests=error -j "$jobs" --progress \
-        -R '^wire_(cold|control|damage|handover|limits|listeners|metrics|push|stack)$'
+        -R '^wire_(cold|control|damage|handover|limits|listeners|metrics|push|stack|websocket)$'
 fi
 
 step "Skipped tests"
