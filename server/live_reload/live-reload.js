@@ -3,7 +3,6 @@
 (() => {
   'use strict';
   const own = document.currentScript;
-  const scriptUrl = own ? own.src : location.href;
   const eventsPath = (own && own.dataset.events) || '/__cairn/events';
   const isOther = own && own.dataset.page === 'other'; // a rule led to it, or nothing is there
   if (own) own.remove(); // the page is to find what its author wrote
@@ -205,7 +204,7 @@
       button,
       element('h1', 'font-size:1.2em;margin:0 0 .75em', 'This change cannot be released'),
       element('pre', 'font:14px/1.5 ui-monospace,monospace;margin:0 0 1em;white-space:pre-wrap;overflow-wrap:anywhere', text),
-      element('p', 'margin:0;color:GrayText', 'The page is as it was released last, and goes on by itself once this is mended.'));
+      element('p', 'margin:0;opacity:.75', 'The page is as it was released last, and goes on by itself once this is mended.'));
     dialog.setAttribute('aria-label', 'Build error');
     overlay = element('cairn-error', 'all:initial');
     overlay.attachShadow({ mode: 'open' }).append(dialog);
@@ -249,7 +248,7 @@
   // ---- the connection ----
 
   const WAIT_LEAST_MS = 100, WAIT_MOST_MS = 5000;
-  const url = new URL(eventsPath, scriptUrl);
+  const url = new URL(eventsPath, location.href); // whatever the page has for a base
   let line = null; // a WebSocket or an EventSource
   let timer = 0, wait = WAIT_LEAST_MS;
   let usesStream = false, isProven = false; // one of the two has worked
