@@ -24,7 +24,20 @@ static struct slice behind(struct slice text, size_t from, struct slice mark)
     return found == NULL ? nothing : slice_after(rest, (size_t)(found - rest.bytes) + mark.count);
 }
 
-/* Behind a comment, also a bogus one such as <?xml ...?>. The text itself: there is none here. */
+/* <?xml ...?>, <!ELEMENT ...>, </#...>: comments by the tokenizer's leniency. A doctype is none. */
+static bool is_bogus_comment(struct slice text)
+{
+    static const struct slice doctype = SLICE("<!doctype");
+    bool is_doctype = text.count >= doctype.count &&
+                      slice_equal_ignoring_case((struct slice){text.bytes, doctype.count}, doctype);
+    bool is_end_tag = slice_starts_with(text, SLICE("</")) && text.count > 2 &&
+                      (unsigned char)((text.bytes[2] | 0x20) - 'a') < 26;
+    return slice_starts_with(text, SLICE("<?")) ||
+           (slice_starts_with(text, SLICE("</")) && !is_end_tag) ||
+           (slice_starts_with(text, SLICE("<!")) && !is_doctype);
+}
+
+/* Behind a comment. The text itself: there is none here. */
 static struct slice skip_comment(struct slice text)
 {
     if (slice_starts_with(text, SLICE("<!--"))) {
@@ -33,11 +46,7 @@ static struct slice skip_comment(struct slice text)
         struct slice odd = behind(text, 4, SLICE("--!>"));
         return plain.count > odd.count ? plain : odd;
     }
-    bool is_doctype = text.count >= 9 &&
-                      slice_equal_ignoring_case((struct slice){text.bytes, 9}, SLICE("<!doctype"));
-    bool is_bogus = slice_starts_with(text, SLICE("<?")) ||
-                    (slice_starts_with(text, SLICE("<!")) && !is_doctype);
-    return is_bogus ? behind(text, 2, SLICE(">")) : text;
+    return is_bogus_comment(text) ? behind(text, 2, SLICE(">")) : text;
 }
 
 /* Behind the attributes of a tag and its '>'. One in a quoted value does not end it; a quote begins
