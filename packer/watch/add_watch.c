@@ -107,6 +107,20 @@ static void wait_for(struct add_watch *run, int signals, struct watch_event *out
     run->has_ended = others[0].revents != 0 || others[1].revents != 0;
 }
 
+/* What a signal leaves of a first pack is what any end of it would. */
+static int begin(struct add_watch *run, int signals, struct watch_event *out_event,
+                 struct error *error)
+{
+    static const struct scratch_folder none = {.lock_fd = -1};
+    struct ending_guard guard;
+    int status = ending_guard_begin(&guard, signals, &none, error);
+    if (status == 0) {
+        status = watch_begin(run->watch, out_event, error);
+        ending_guard_end(&guard);
+    }
+    return status;
+}
+
 int add_watch(const struct add_watch_options *options, struct error *error)
 {
     int signals;
@@ -121,7 +135,7 @@ int add_watch(const struct add_watch_options *options, struct error *error)
     };
     owed_init(&run.owed, options->push, options->add.quiet, options->add.messages);
     struct watch_event event;
-    status = watch_begin(run.watch, &event, error);
+    status = begin(&run, signals, &event, error);
     while (status == 0 && !run.has_ended) {
         status = take(&run, &event, error);
         if (status == 0 && !run.has_ended) {

@@ -169,10 +169,14 @@ static int follow(struct dev *run, int signals, struct error *error)
     }
 }
 
-static int start(struct dev *run, struct error *error)
+static int start(struct dev *run, int signals, struct error *error)
 {
     struct watch_event event;
+    struct ending_guard guard;
     int status = scratch_folder_open(&run->folder, error);
+    if (status == 0) {
+        status = ending_guard_begin(&guard, signals, &run->folder, error);
+    }
     if (status != 0) {
         return status;
     }
@@ -181,6 +185,7 @@ static int start(struct dev *run, struct error *error)
     add.archive_path = run->archive_path;
     run->watch = watch_new(&add);
     status = watch_begin(run->watch, &event, error);
+    ending_guard_end(&guard);
     if (status != 0) {
         return status;
     }
@@ -213,7 +218,7 @@ int dev(const struct dev_options *options, FILE *out, struct error *error)
         .folder = {.lock_fd = -1},
         .server = {.command_fd = -1, .reply_fd = -1},
     };
-    status = start(&run, error);
+    status = start(&run, signals, error);
     if (status == 0) {
         status = follow(&run, signals, error);
     }

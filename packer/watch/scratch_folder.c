@@ -43,13 +43,14 @@ static void remove_files(const char *path, const char *kept)
     }
 }
 
-static void remove_folder(const char *path)
+/* False: there is something in it. */
+static bool remove_folder(const char *path)
 {
     remove_files(path, NULL);
     char *lock = mem_format("%s/" LOCK_FILE, path);
     (void)unlink(lock);
     free(lock);
-    (void)rmdir(path);
+    return rmdir(path) == 0 || (errno != ENOTEMPTY && errno != EEXIST);
 }
 
 /* As mkdtemp() makes it. */
@@ -73,7 +74,7 @@ static void remove_if_left(const char *path)
     char *lock = mem_format("%s/" LOCK_FILE, path);
     int fd = is_own_folder(path) ? open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     if (fd >= 0 && is_own_lock(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        remove_folder(path);
+        (void)remove_folder(path);
     }
     if (fd >= 0) {
         close(fd);
@@ -144,10 +145,20 @@ void scratch_folder_remove(struct scratch_folder *folder)
     if (folder->path == NULL) {
         return;
     }
-    remove_folder(folder->path);
+    (void)remove_folder(folder->path);
     if (folder->lock_fd >= 0) {
         close(folder->lock_fd);
     }
     free(folder->path);
     *folder = (struct scratch_folder){.lock_fd = -1};
+}
+
+void scratch_folder_remove_used(const struct scratch_folder *folder)
+{
+    enum { TRIES = 100 }; /* a pack makes a handful of files */
+    for (int i = 0; folder->path != NULL && i < TRIES; i++) {
+        if (remove_folder(folder->path)) {
+            return;
+        }
+    }
 }

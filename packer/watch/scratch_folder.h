@@ -21,4 +21,7 @@ void scratch_folder_clear(const struct scratch_folder *folder, const char *kept)
 /* Removes it, with what was made in it. Takes one that was not opened ({0}). */
 void scratch_folder_remove(struct scratch_folder *folder);
 
+/* The same, while other threads may still make files in it: the process is about to end. */
+void scratch_folder_remove_used(const struct scratch_folder *folder);
+
 #endif

@@ -133,6 +133,24 @@ class TestDev(TemporaryFolder):
             self.assertTrue(is_gone(server))
             self.assertEqual(dev.folders(), [])
 
+    def test_an_end_during_the_first_pack(self):
+        """It takes its time, as brotli's best does; nobody waits for it."""
+        text = cairn.noise(6_000_000, 1).hex().encode()
+        for part in range(4):
+            (self.tree / f"much{part}.css").write_bytes(bytes([0x61 + part]) + text)
+        self.scratch.mkdir()
+        with open(self.folder / "log", "wb") as log:
+            process = subprocess.Popen([cairn.BIN / "cairn-pack", "dev", "--effort", "max", self.tree],
+                                       stdout=subprocess.PIPE, stderr=log,
+                                       env={**os.environ, "TMPDIR": str(self.scratch)})
+        self.addCleanup(process.kill)
+        wait_until(lambda: list(self.scratch.glob("cairn-dev-*/site1.cairn")), "an archive")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=PATIENCE_S)[0]
+        self.assertEqual((process.returncode, said), (0, b""), (self.folder / "log").read_text())
+        cairn.check_no_report((self.folder / "log").read_bytes(), "cairn-pack dev")
+        self.assertEqual(list(self.scratch.iterdir()), [])
+
     def test_a_server_that_dies(self):
         dev = self.start()
         os.kill(dev.server_pid(), signal.SIGKILL)

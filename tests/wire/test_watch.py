@@ -115,6 +115,11 @@ def tree_bytes(tree):
             if name not in ("_headers", "_redirects")}
 
 
+def waits_for_lock(pid):
+    return any("->" in line and f" {pid} " in line
+               for line in Path("/proc/locks").read_text().splitlines())
+
+
 class WatchCase(TemporaryFolder):
     def setUp(self):
         super().setUp()
@@ -390,6 +395,17 @@ class TestEnds(WatchCase):
             watch.stop(number)
             cairn.run("cairn-pack", "verify", "--archive", self.archive)
         self.assertIsNotNone(cairn.pack(self.tree, self.archive))
+
+    def test_a_signal_during_the_first_pack(self):
+        """Which waits for another one here, as long as that goes on."""
+        with Watch(self.tree, self.archive) as first:
+            first.take()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                second = Watch(self.tree, self.archive, "--wait")
+                wait_until(lambda: waits_for_lock(second.process.pid), "it waits")
+                second.stop(number)
+                self.assertEqual(second.lines.get(timeout=PATIENCE_S), None)
+        cairn.run("cairn-pack", "verify", "--archive", self.archive)
 
     def test_a_reader_that_goes(self):
         for changes in (False, True):  # told while it waits, and when it prints
