@@ -79,9 +79,10 @@ struct comparison {
 struct subject {
     const struct site *site;
     const struct index_entry *entry;
-    uint32_t position;
-    struct slice path;          /* below the region's prefix */
-    struct hash128 hash[SIDES]; /* of the key that it has on each side */
+    uint32_t hints[SIDES];             /* where its entry may be, in the releases of each side */
+    struct slice path;                 /* below the region's prefix */
+    const struct hash128 *hash[SIDES]; /* of the key that it has on each side */
+    struct hash128 other_hash;         /* one of them, if the keys differ */
 };
 
 static enum role role_of(const struct site_stack *stack, const struct site *site)
@@ -121,16 +122,15 @@ static bool has_hash(const struct index_entry *entry, const struct hash128 *hash
     return memcmp(entry->path_hash.bytes, hash->bytes, HASH128_BYTES) == 0;
 }
 
-/* The entry by its hash alone: nothing is served from it. Two releases with the same paths have
- * them at the same positions, which is asked first. */
+/* The entry by its hash alone: nothing is served from it. */
 static const struct index_entry *entry_of(const struct site *site, const struct subject *subject,
                                           int side)
 {
     const struct index *index = site->index;
-    const struct hash128 *hash = &subject->hash[side];
-    if (subject->position < index->entry_count &&
-        has_hash(&index->entries[subject->position], hash)) {
-        return &index->entries[subject->position];
+    const struct hash128 *hash = subject->hash[side];
+    uint32_t hint = subject->hints[side];
+    if (hint < index->entry_count && has_hash(&index->entries[hint], hash)) {
+        return &index->entries[hint];
     }
     uint32_t position = mphf_find(&index->mphf, hash);
     bool is_found = position != UINT32_MAX && has_hash(&index->entries[position], hash);
@@ -268,8 +268,8 @@ static bool place(struct comparison *comparison, const struct candidate *candida
     struct slice key = index_path(subject->site->index, subject->entry);
     struct slice base = comparison->views[side].base;
     struct slice other_base = comparison->views[1 - side].base;
-    subject->hash[side] = subject->entry->path_hash;
-    subject->hash[1 - side] = subject->entry->path_hash;
+    subject->hash[side] = &subject->entry->path_hash;
+    subject->hash[1 - side] = &subject->entry->path_hash;
     if (key.count > PATH_BYTES_MAX || !covers(base, key)) { /* an overwritten file may say more */
         return false;
     }
@@ -285,7 +285,8 @@ static bool place(struct comparison *comparison, const struct candidate *candida
             memcpy(comparison->key, other_base.bytes, other_base.count);
             memcpy(comparison->key + other_base.count, subject->path.bytes, subject->path.count);
         }
-        subject->hash[1 - side] = hash128(comparison->key, count);
+        subject->other_hash = hash128(comparison->key, count);
+        subject->hash[1 - side] = &subject->other_hash;
     }
     return true;
 }
@@ -339,15 +340,85 @@ static void compare_path(struct comparison *comparison, size_t number, struct su
     }
 }
 
+enum { AHEAD = 16 };
+
+/* Where the newest release of the other side may have the path of an entry. Two releases with the
+ * same paths have them at the same positions; else the function finds it, and the memory is asked
+ * for before it is needed, which is most of what a look-up waits for. */
+static uint32_t look_ahead(const struct comparison *comparison, const struct candidate *candidate,
+                           uint32_t position)
+{
+    const struct site_stack *other = comparison->views[1 - candidate->side].stack;
+    if (other == NULL) {
+        return position;
+    }
+    const struct hash128 *hash = &candidate->site->index->entries[position].path_hash;
+    const struct index *index = other->sites[0]->index;
+    if (position < index->entry_count && has_hash(&index->entries[position], hash)) {
+        return position;
+    }
+    uint32_t found = mphf_find(&index->mphf, hash);
+    if (found != UINT32_MAX) {
+        __builtin_prefetch(&index->entries[found]);
+    }
+    return found;
+}
+
+/* The short way, for most paths of two whole sites: the newest release of each side answers, and
+ * says the same. */
+static bool is_plainly_same(struct comparison *comparison, size_t number,
+                            const struct index_entry *entry, uint32_t hint)
+{
+    const struct candidate *candidate = &comparison->candidates[number];
+    const struct site *other = comparison->views[1 - candidate->side].stack->sites[0];
+    if (hint >= other->index->entry_count) {
+        return false;
+    }
+    const struct index_entry *found = &other->index->entries[hint];
+    if (!has_hash(found, &entry->path_hash) || entry->kind == ENTRY_TOMBSTONE ||
+        found->kind == ENTRY_TOMBSTONE ||
+        !answers_equal(comparison, (struct answer){candidate->site, entry},
+                       (struct answer){other, found})) {
+        return false;
+    }
+    note_met(comparison, number, other);
+    return true;
+}
+
+/* May the short way be tried? The first candidate comes after no other. */
+static bool has_short_way(const struct comparison *comparison, size_t number)
+{
+    const struct candidate *candidate = &comparison->candidates[number];
+    const struct site_view *views = comparison->views;
+    return number == 0 && comparison->region->hole_count == 0 && views[BEFORE].stack != NULL &&
+           views[AFTER].stack != NULL && views[BEFORE].base.count == 0 &&
+           views[AFTER].base.count == 0 &&
+           views[candidate->side].stack->sites[0] == candidate->site;
+}
+
 static void compare_candidate(struct comparison *comparison, size_t number)
 {
     const struct candidate *candidate = &comparison->candidates[number];
     const struct index *index = candidate->site->index;
     bool is_needless = candidate->met_count == index->entry_count ||
                        (candidate->is_immutable_only && index->immutable_count == 0);
+    bool is_short = has_short_way(comparison, number);
+    uint32_t hints[AHEAD];
+    for (uint32_t i = 0; i < AHEAD && i < index->entry_count && !is_needless; i++) {
+        hints[i] = look_ahead(comparison, candidate, i);
+    }
     for (uint32_t i = 0; i < index->entry_count && !is_needless; i++) {
-        struct subject subject = {
-            .site = candidate->site, .entry = &index->entries[i], .position = i};
+        const struct index_entry *entry = &index->entries[i];
+        uint32_t hint = hints[i % AHEAD];
+        if (index->entry_count - i > AHEAD) {
+            hints[i % AHEAD] = look_ahead(comparison, candidate, i + AHEAD);
+        }
+        if (is_short && is_plainly_same(comparison, number, entry, hint)) {
+            continue;
+        }
+        struct subject subject = {.site = candidate->site, .entry = entry};
+        subject.hints[candidate->side] = i;
+        subject.hints[1 - candidate->side] = hint;
         if (looks_at(candidate, subject.entry) && place(comparison, candidate, &subject) &&
             !is_seen(comparison, number, &subject)) {
             compare_path(comparison, number, &subject);
