@@ -73,7 +73,7 @@ def compile_file(source, target, flags):
 
 def check_tools(folder):
     """The test is skipped where the compiler cannot do this at all; if it can, it has to."""
-    for tool in (COMPILER, "addr2line", "nm"):
+    for tool in (COMPILER, "addr2line", "nm", "cmake"):
         if shutil.which(tool) is None:
             raise Skipped(f"{tool} is not installed")
     (folder / "probe.c").write_text(PROBE)
@@ -86,11 +86,21 @@ def check_tools(folder):
         raise Skipped(f"{COMPILER} -fsanitize=thread calls something else:\n{names}")
 
 
+def made_source(folder):
+    """The script of --live-reload as C, which the build makes."""
+    live_reload = SOURCE / "server/live_reload"
+    path = folder / "live_script.c"
+    subprocess.run(["cmake", f"-DSCRIPT={live_reload}/live-reload.js", f"-DOUTPUT={path}", "-P",
+                    live_reload / "embed.cmake"], check=True)
+    return path
+
+
 def build(folder):
     """Two folders with a cairn-serve each: as it is, and with the mistakes of planted.c."""
     check_tools(folder)
     sources = [path for pattern in ("common/*.c", "common/*/*.c", "server/*.c", "server/*/*.c")
                for path in sorted(SOURCE.glob(pattern)) if path != SOURCE / "server/ctl.c"]
+    sources.append(made_source(folder))
     plain = [HERE / "store_trace.c"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(compile_file, path, folder / f"{path.parent.name}-{path.stem}.o",
