@@ -460,6 +460,18 @@ class ReaderTest(Endpoint):
         self.assertEqual(quick.read_json()["type"], "mended")
         quick.close_properly()
 
+    def test_a_message_of_more_than_64_kib_comes_in_pieces_and_whole(self):
+        names = [f"{number:03}-{'long' * 40}.css" for number in range(500)]
+        slow = self.open(receive_buffer=2048, segment_bytes=536)
+        tree = {"index.html": "page\n", "a.css": "a{}\n", **dict.fromkeys(names, "a{}\n")}
+        self.server.load(self.case.pack_tree(tree))
+        text = slow.read_text()
+        self.assertGreater(len(text), 65536)  # a length of eight bytes
+        self.assertEqual(json.loads(text)["added"], [f"/{name}" for name in names])
+        slow.send(frame(PING, "behind it"))
+        slow.read_pong(b"behind it")
+        slow.close_properly()
+
     def test_a_flood_of_pings_from_one_that_does_not_read_is_borne(self):
         client = self.open(receive_buffer=2048, segment_bytes=536)
         other = self.open()
