@@ -294,21 +294,26 @@ static void refuse(enum request_refusal refusal, struct response *response)
     text_answer(refusal == REFUSE_EXPECTATION ? 417 : 421, response);
 }
 
-void respond_init(const struct request *request, struct response *out_response)
+static void init(const struct request *request, struct response *response)
 {
     /* A client that waits for 100 gets its answer now, and whether its body comes is not known. */
     bool is_body_uncertain = request->expects_continue && request->body != BODY_NONE;
-    *out_response = (struct response){
+    *response = (struct response){
         .keep_alive = request->keep_alive && !is_body_uncertain,
         .tell_keep_alive = request->version_minor == 0,
         .has_body = request->method != METHOD_HEAD,
     };
 }
 
+void respond_init(const struct request *request, struct response *out_response)
+{
+    init(request, out_response);
+}
+
 void respond(const struct respond_context *context, const struct request *request,
              struct response *out_response)
 {
-    respond_init(request, out_response);
+    init(request, out_response);
     struct responding responding = {
         .context = context, .request = request, .response = out_response};
     if (request->method == METHOD_UNKNOWN) {
