@@ -112,7 +112,7 @@ def run(program, *arguments, expect=0, env=None, bin_folder=None, wrapper=(), **
         options["stdin"] = subprocess.DEVNULL
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
-    options.setdefault("timeout", 120)
+    options.setdefault("timeout", 400)
     done = subprocess.run(command, env=environment, **options)
     done.out = (done.stdout or b"").decode(errors="replace")
     done.err = (done.stderr or b"").decode(errors="replace")
