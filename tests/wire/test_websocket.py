@@ -24,8 +24,9 @@ class Endpoint(unittest.TestCase):
         cls.case = cairn.TemporaryFolder()
         cls.case.setUp()
         index = cls.case.pack_tree({"index.html": "page\n", "a.css": "a{}\n"})
-        cls.server = cairn.Server(index, options=("--events", "/events", "--limit",
-                                                  f"event-message-size={LIMIT}"))
+        limits = (f"event-message-size={LIMIT}", "event-ping-time=1h", "event-stall-time=1h")
+        cls.server = cairn.Server(index, options=("--events", "/events", *(
+            word for limit in limits for word in ("--limit", limit))))
 
     @classmethod
     def tearDownClass(cls):
@@ -437,7 +438,7 @@ class ReaderTest(Endpoint):
         self.assertRegex(reply, "^ok announce ")
 
     def test_a_slow_reader_gets_whole_messages_and_nobody_waits_for_it(self):
-        slow = self.open(receive_buffer=2048, segment_bytes=536)
+        slow = self.open(receive_buffer=16384, segment_bytes=536)
         quick = self.open()
         messages = 15  # one with more waiting is dropped
         for number in range(messages):
@@ -461,8 +462,8 @@ class ReaderTest(Endpoint):
         quick.close_properly()
 
     def test_a_message_of_more_than_64_kib_comes_in_pieces_and_whole(self):
-        names = [f"{number:03}-{'long' * 40}.css" for number in range(500)]
-        slow = self.open(receive_buffer=2048, segment_bytes=536)
+        names = [f"{number:04}-{'long' * 40}.css" for number in range(1200)]
+        slow = self.open(receive_buffer=16384, segment_bytes=536)
         tree = {"index.html": "page\n", "a.css": "a{}\n", **dict.fromkeys(names, "a{}\n")}
         self.server.load(self.case.pack_tree(tree))
         text = slow.read_text()
@@ -473,9 +474,9 @@ class ReaderTest(Endpoint):
         slow.close_properly()
 
     def test_a_flood_of_pings_from_one_that_does_not_read_is_borne(self):
-        client = self.open(receive_buffer=2048, segment_bytes=536)
+        client = self.open(receive_buffer=16384, segment_bytes=536)
         other = self.open()
-        flood = b"".join(frame(PING, f"{number:06}" + "x" * 110) for number in range(20000))
+        flood = b"".join(frame(PING, f"{number:06}" + "x" * 110) for number in range(5000))
         client.send(flood)
         other.send(frame(PING, "still here?"))
         other.read_pong(b"still here?")
