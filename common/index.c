@@ -289,6 +289,7 @@ static int map_index(int fd, struct index *index, struct error *error)
     }
     index->device = status.st_dev;
     index->inode = status.st_ino;
+    index->changed = status.st_ctim;
     return 0;
 }
 

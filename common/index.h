@@ -12,12 +12,14 @@
 #include "common/slice.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 struct index {
     const uint8_t *map;
     uint64_t map_bytes;
     dev_t device;
     ino_t inode;
+    struct timespec changed; /* the file, before it was validated (stat(2), ctime) */
     /* from the header */
     uint32_t flags; /* enum index_flag */
     uint8_t archive_uuid[UUID_BYTES];

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "server/content_check.h"
+#include "server/overwrite_check.h"
 #include "server/preload.h"
 #include "site/site_state.h"
 
@@ -368,6 +369,7 @@ int loader_load_all(struct loader *loader, struct load *loads, size_t count)
 {
     int status = 0;
     uint64_t last_id = loader->last_id;
+    overwrite_check_run(loader_sites(loader)); /* what is damaged is not on top already */
     for (size_t i = 0; i < count; i++) {
         struct load *load = &loads[i];
         load->started_ms = now_ms();

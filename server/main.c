@@ -226,6 +226,8 @@ static void turn(struct server *server)
         takes_commands ? control_poll_fds(server->control, now_ms(), fds + POLL_FIXED) : 0;
     int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, now_ms()));
     left = sooner(left, say_shortage(server));
+    left = sooner(left, overwrite_check_turn(&server->overwrite_check,
+                                             loader_sites(&server->loader), now_ms()));
     if (server->is_draining && left <= 0) {
         workers_stop(server->workers);
         left = 100;

@@ -6,6 +6,7 @@
 #include "admin/admin.h"
 #include "events/events.h"
 #include "server/handover.h"
+#include "server/overwrite_check.h"
 #include "server/process_setup.h"
 #include "server/shortage.h"
 
@@ -29,6 +30,7 @@ struct server {
     char sandbox_words[SANDBOX_TEXT_BYTES];
     struct sandbox sandbox;
     struct shortage shortage;
+    struct overwrite_check overwrite_check;
     struct telemetry *telemetry; /* NULL: nobody asked for it */
     struct handover handover;    /* from the process before this one */
     char *program;               /* its file, by which a successor is started */

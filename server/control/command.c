@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "server/control/report.h"
+#include "server/overwrite_check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -374,6 +375,7 @@ static void run_list(struct command_context *context, struct slice argument, str
 {
     bool is_json;
     if (wants_json("list", argument, &is_json, reply)) {
+        overwrite_check_run(loader_sites(context->loader));
         report_list(loader_sites(context->loader), is_json, reply);
     }
 }
@@ -417,6 +419,7 @@ static void run_status(struct command_context *context, struct slice argument, s
 {
     bool is_json;
     if (wants_json("status", argument, &is_json, reply)) {
+        overwrite_check_run(loader_sites(context->loader));
         report_status(context, is_json, reply);
     }
 }

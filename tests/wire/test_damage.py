@@ -133,6 +133,75 @@ class TestIndex(Damage):
             server.wait_log("cut short")
 
 
+class TestOverwritten(Damage):
+    """With as many bytes as there were, so that nothing is out of reach."""
+
+    def overwrite(self, path, content, offset=0):
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            file.write(content)
+
+    def states(self, server):
+        server.send("list\n")
+        return [row.split(" state=")[1].split()[0] for row in server.read_reply()[:-1]]
+
+    def expect_found(self, server, what):
+        self.assertEqual(sorted(self.states(server)), ["damaged", "live"])
+        server.wait_log(f"{self.index}: {what}")
+        self.expect_503(server)
+        self.expect_other_goes_on(server)
+        self.repaired(server)
+        self.assertEqual(server.log().count(what), 1)
+
+    def test_an_index_by_another_one(self):
+        files = {name: path.read_bytes()[::-1]  # as long, and other bytes
+                 for name, path in cairn.site_files(self.folder / "site-tree").items()}
+        another = self.pack_tree(files, name="another").read_bytes()
+        self.assertEqual(len(another), self.index.stat().st_size)
+        server = self.serve()
+        self.overwrite(self.index, another)
+        self.expect_found(server, "overwritten in its place")
+
+    def test_one_byte_of_an_index(self):
+        server = self.serve()
+        for offset in range(self.index.stat().st_size - 1, 0, -1):
+            last = self.index.read_bytes()[offset]
+            if last != 0:  # what fills up is not looked at
+                break
+        self.overwrite(self.index, bytes([last ^ 1]), offset)
+        server.command("status")
+        self.expect_found(server, "overwritten in its place")
+
+    def test_an_archive_by_another_one(self):
+        server = self.serve()
+        archive = self.folder / "site.cairn"
+        self.overwrite(archive, cairn.noise(archive.stat().st_size, "another"))
+        self.expect_found(server, "its archive was overwritten in its place, or cut")
+
+    def test_a_load_finds_it(self):
+        """The index that was put in the place of the old one is good: it is loaded, and the old one
+        answers for nothing any more."""
+        server = self.serve()
+        newer = cairn.pack(self.folder / "site-tree", self.folder / "site.cairn")
+        self.assertEqual(newer.stat().st_size, self.index.stat().st_size)
+        self.overwrite(self.index, newer.read_bytes())
+        self.assertEqual(server.load(self.index)["release"], "2")
+        self.assertEqual(sorted(self.states(server)), ["damaged", "live", "live"])
+        self.assertEqual(server.get("/").body, PAGE)
+
+    def test_what_changes_no_byte(self):
+        server = self.serve()
+        self.index.chmod(0o600)
+        os.utime(self.index)
+        self.overwrite(self.index, self.index.read_bytes())
+        cairn.pack(self.folder / "site-tree", self.folder / "site.cairn")  # the archive grows
+        self.assertEqual(self.states(server), ["live", "live"])
+        self.index.rename(self.folder / "away.idx")  # and a name may go to another file
+        self.index.write_bytes(b"something else")
+        self.assertEqual(self.states(server), ["live", "live"])
+        self.assertEqual(server.get("/").body, PAGE)
+
+
 class TestArchive(Damage):
     def test_cut_under_a_download(self):
         server = self.serve(workers=1)
