@@ -21,7 +21,8 @@ CODINGS = "Accept-Encoding: br, gzip, zstd\r\n"
 
 class LiveReload(cairn.TemporaryFolder):
     def serve(self, files, options=LIVE, **keywords):
-        server = Server(self.pack_tree(files), options=options, **keywords)
+        index = self.pack_tree(files, modified_s=1600000000)
+        server = Server(index, options=options, **keywords)
         server.__enter__()
         self.addCleanup(server.__exit__, None)
         return server
