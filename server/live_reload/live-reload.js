@@ -224,14 +224,17 @@
     const asked = page ? Math.max(page.requestStart, page.fetchStart) : 0;
     return asked < performance.now() - hello.age_ms && !(kept && kept.state === hello.state);
   };
+  let greeted = null; // the state of the hello, which may have been ahead of the news of it
   const hear = {
     hello(message) {
       const isNew = state === null ? isOld(message) : state !== message.state;
-      state = message.state;
+      state = greeted = message.state;
       if (isNew) { reload(); return; }
       if (message.error) showError(message.error); else hideError();
     },
     release(message) {
+      if (message.state === greeted) return;
+      greeted = null;
       state = message.state;
       hideError();
       const paths = [...message.changed, ...message.added, ...message.removed].map(decoded);
