@@ -226,11 +226,12 @@ static void take_answers(struct telemetry *telemetry, enum telemetry_signal sign
     struct outbox *outbox = &telemetry->outboxes[signal];
     uint64_t most = batch_of(telemetry, signal)->batch_items;
     size_t count = telemetry->tracer_count;
-    for (size_t i = 0; i < 2 * count; i++) {
-        uint64_t left = most > outbox->count ? most - outbox->count : 0;
-        uint64_t share = i < count ? (left + count - i - 1) / (count - i) : left;
-        outbox->count +=
-            item_ring_take(ring_of(telemetry, signal, i % count), share, &outbox->items);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < count; i++) {
+            uint64_t left = most > outbox->count ? most - outbox->count : 0;
+            uint64_t share = pass == 0 ? (left + count - i - 1) / (count - i) : left;
+            outbox->count += item_ring_take(ring_of(telemetry, signal, i), share, &outbox->items);
+        }
     }
 }
 
