@@ -130,11 +130,27 @@ void event_pool_limit_hit(struct event_pool *pool, enum limit_id limit)
     atomic_store_explicit(counter, count + 1, memory_order_relaxed);
 }
 
+static struct event_conn *take_free(struct event_pool *pool)
+{
+    if (pool->free_conns == NULL) {
+        struct event_block *block = mem_aligned(_Alignof(struct event_block), sizeof *block);
+        block->next = pool->blocks;
+        pool->blocks = block;
+        for (size_t i = 0; i < EVENT_BLOCK_LISTENERS; i++) {
+            block->conns[i].newer = pool->free_conns;
+            pool->free_conns = &block->conns[i];
+        }
+    }
+    struct event_conn *conn = pool->free_conns;
+    pool->free_conns = conn->newer;
+    return conn;
+}
+
 /* One that comes while something is being said knows that already: its first message says what is
  * served now. */
 struct event_conn *event_pool_open(struct event_pool *pool, const struct event_visitor *visitor)
 {
-    struct event_conn *conn = mem_zeroed(1, sizeof *conn);
+    struct event_conn *conn = take_free(pool);
     *conn = (struct event_conn){
         .state = EVENT_OPEN,
         .is_stream = visitor->is_stream,
@@ -193,7 +209,8 @@ void event_pool_recycle(struct event_pool *pool)
     while (pool->closed != NULL) {
         struct event_conn *conn = pool->closed;
         pool->closed = conn->newer;
-        free(conn);
+        conn->newer = pool->free_conns;
+        pool->free_conns = conn;
     }
 }
 
@@ -205,6 +222,12 @@ void event_pool_fini(struct event_pool *pool)
         }
     }
     event_pool_recycle(pool);
+    pool->free_conns = NULL;
+    while (pool->blocks != NULL) {
+        struct event_block *block = pool->blocks;
+        pool->blocks = block->next;
+        free(block);
+    }
     audiences_fini(&pool->audiences);
     delivery_unref(pool->saying);
     delivery_unref(pool->last);

@@ -10,6 +10,8 @@
 #include "http/ws_frame.h"
 #include "net/event_door.h"
 
+enum { EVENT_BLOCK_LISTENERS = 127 };
+
 enum event_state {
     EVENT_OPEN,    /* has what there was to say; silent for event_ping_ms it is pinged */
     EVENT_PINGED,  /* owes a sign of life, for event_pong_ms */
@@ -17,7 +19,7 @@ enum event_state {
     EVENT_CLOSING, /* has our Close, or will; owes its own */
     EVENT_ENDING,  /* said all it had to say, and so did we; owes the end of the connection */
     EVENT_STATES,
-    EVENT_CLOSED, /* in no list; freed at the end of the turn */
+    EVENT_CLOSED, /* in no list; recycled at the end of the turn */
 };
 
 /* Input that is not a whole control frame yet. */
@@ -62,6 +64,12 @@ struct event_conn {
 };
 _Static_assert(sizeof(struct event_conn) <= 128, "an idle listener is two cache lines");
 
+/* Where listeners lie: side by side, so that each costs its own size and no more. */
+struct event_block {
+    struct event_block *next;
+    _Alignas(64) struct event_conn conns[EVENT_BLOCK_LISTENERS];
+};
+
 /* Those in one state, oldest first. */
 struct event_list {
     struct event_conn *oldest;
@@ -84,6 +92,8 @@ struct event_pool {
     size_t count;
     struct event_list lists[EVENT_STATES];
     struct event_conn *closed; /* until the end of the turn: an event may still point at them */
+    struct event_conn *free_conns;
+    struct event_block *blocks; /* that all of them lie in */
     struct audiences audiences;
     uint32_t number;                /* of the last delivery */
     struct delivery *last;          /* of the chain; NULL: nothing was said yet */
@@ -123,7 +133,7 @@ struct event_conn *event_pool_next_to_tell(struct event_pool *pool);
 /* Counts that a limit was come up against. */
 void event_pool_limit_hit(struct event_pool *pool, enum limit_id limit);
 
-/* The end of a turn: what was closed in it is freed. */
+/* The end of a turn: what was closed in it is recycled. */
 void event_pool_recycle(struct event_pool *pool);
 
 /* Closes and frees everything. */
