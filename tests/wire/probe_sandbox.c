@@ -27,7 +27,7 @@
 static int results_fd = -1;
 static int tcp_fd = -1;
 static char file[4096], superfluous[4096], created[4096], program[4096];
-static atomic_bool is_done[4];
+static atomic_bool is_done[5];
 
 __attribute__((constructor)) static void prepare(void)
 {
@@ -253,4 +253,12 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
     probe(3, "log");
     return syscall(SYS_writev, fd, pieces, count);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t bytes)
+{
+    if (level == SOL_SOCKET && name == SO_LINGER) {
+        probe(4, "events");
+    }
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, bytes);
 }

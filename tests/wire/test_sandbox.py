@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
+import websocket
 from cairn import Server, wait_until
 from test_handover import is_running
 
@@ -139,8 +140,9 @@ class TestThreads(Sandbox):
             done = cairn.run("cairn-serve", *words, expect=2)
             self.assertIn(message, done.err)
 
-    def attempts(self, *options):
-        """{(thread, attempt): errno}, tried by threads of a server."""
+    def probed(self, *options):
+        """A server whose threads try, and a function that gives what they have told: {(thread,
+        attempt): errno}."""
         results = self.folder / "results"
         results.write_bytes(b"")
         probes = self.folder / "probes"
@@ -149,12 +151,21 @@ class TestThreads(Sandbox):
             (probes / name).write_text("x")
         (probes / "program").write_text("#!/nonexistent/interpreter\n")
         (probes / "program").chmod(0o755)
-        logs = self.folder / "logs"  # of its own: there the main thread may make files
-        logs.mkdir()
         env = {"LD_PRELOAD": str(cairn.shim("probe_sandbox")),
                "CAIRN_PROBE_RESULTS": str(results), "CAIRN_PROBE_FOLDER": str(probes)}
         server = self.serve(self.inside, workers=1, env=env, bin_folder=cairn.plain_bin(),
-                            options=["--access-log", logs / "access.log", *options])
+                            options=options)
+
+        def told():
+            lines = [line.split() for line in results.read_text().splitlines()]
+            return {(thread, name): int(number) for thread, name, number in lines}
+        return server, told
+
+    def attempts(self, *options):
+        """{(thread, attempt): errno}, tried by threads of a server."""
+        logs = self.folder / "logs"  # of its own: there the main thread may make files
+        logs.mkdir()
+        server, told = self.probed("--access-log", logs / "access.log", *options)
 
         def is_told(thread):
             if thread == "reader":  # what has left the page cache is read by such a one
@@ -162,7 +173,7 @@ class TestThreads(Sandbox):
                     os.fsync(archive.fileno())
                     os.posix_fadvise(archive.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 self.assertEqual(len(server.get("/big.bin").body), 300_000)
-            return f"{thread} end 0\n" in results.read_text()
+            return (thread, "end") in told()
         server.get("/")
         threads = ["worker", "main", "log"]
         for thread in threads:
@@ -173,8 +184,21 @@ class TestThreads(Sandbox):
         except AssertionError:
             print("\nSKIPPED the attempts of a disk reader: this file system keeps its files in "
                   "memory", file=sys.stderr)
-        lines = [line.split() for line in results.read_text().splitlines()]
-        return threads, {(thread, name): int(number) for thread, name, number in lines}
+        return threads, told()
+
+    def test_what_the_thread_of_events_cannot_do(self):
+        """It is known by what it asks for when it cuts off a listener that gives no sign of life."""
+        version, has_filters = in_force()
+        if version < 6 or not has_filters:
+            self.skipTest(f"this kernel has Landlock {version}, filters: {has_filters}")
+        server, told = self.probed("--events", "/events", "--limit", "event-ping-time=50ms",
+                                   "--limit", "event-pong-time=50ms")
+        with websocket.WebSocket(server.address):
+            wait_until(lambda: ("events", "end") in told(), "the thread of events has tried")
+        expected = {("events", name): row[0] for name, row in ATTEMPTS.items()}
+        self.assertEqual({key: told().get(key) for key in expected}, expected)
+        with websocket.WebSocket(server.address) as listener:
+            self.assertIn("state", listener.hello)
 
     def test_what_each_thread_cannot_do(self):
         version, has_filters = in_force()

@@ -1,7 +1,8 @@
-"""The server under the thread sanitizer: clients, reloads on every channel and a drain at once.
+"""The server under the thread sanitizer: clients, listeners, reloads on every channel and a drain.
 CAIRN_TSAN_BIN names the folder with programs that were built with it."""
 import os
 import random
+import signal
 import sys
 import threading
 import unittest
@@ -10,6 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
 from cairn import Server, TemporaryFolder, request
+from test_events import EventStream
+from websocket import WebSocket
 
 RELEASES = 4
 RELOADS = 100
@@ -40,6 +43,41 @@ class TestThreads(TemporaryFolder):
                     client.send(request("/large") * rng.randrange(3))  # and go away
         except Exception as problem:
             problems.append(problem)
+
+    def listen(self, server, kind, stop, problems):
+        """Comes, listens for a while, and goes, or ends properly."""
+        rng = random.Random(kind.__name__)
+        try:
+            while not stop.is_set():
+                with kind(server.address) as listener:
+                    for _ in range(rng.randrange(4)):
+                        (listener.read_json if kind is WebSocket else listener.read_block)()
+                    if kind is WebSocket and rng.randrange(2) == 0:
+                        listener.close_properly()
+        except Exception as problem:
+            problems.append(problem)
+
+    def test_listeners_come_and_go_under_reloads(self):
+        stop, problems = threading.Event(), []
+        with Server(self.indexes[0], workers=2, bin_folder=self.tsan, options=(
+                "--events", "/events", "--retain", "2", "--limit", "event-ping-time=50ms",
+                "--admin", "127.0.0.1:0"), env={"TSAN_OPTIONS": "exitcode=66"}) as server:
+            threads = [threading.Thread(target=self.listen, args=(server, kind, stop, problems))
+                       for kind in (WebSocket, WebSocket, EventStream)]
+            for thread in threads:
+                thread.start()
+            for turn in range(RELOADS):
+                server.load(self.indexes[turn % RELEASES])
+                server.command("announce error no" if turn % 10 == 0 else "status")
+            stop.set()
+            while any(thread.is_alive() for thread in threads):  # who waits for a message gets one
+                server.command("announce mended")
+            self.assertEqual(problems[:3], [])
+            last = WebSocket(server.address)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(last.read_close()[0], 1001)
+            last.close()
+            server.wait()
 
     def test_reloads_under_load_and_a_drain(self):
         fifo = self.folder / "control"
