@@ -143,4 +143,5 @@ def main():
             print("nginx is not installed (Debian: nginx-light): left out")
 
 
-main()
+if __name__ == "__main__":
+    main()
