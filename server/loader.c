@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "server/content_check.h"
+#include "server/overlay_base.h"
 #include "server/overwrite_check.h"
 #include "server/preload.h"
 #include "site/site_state.h"
@@ -307,48 +308,105 @@ static void publish(struct loader *loader, struct site_change change)
 
 /* ---- loads ---- */
 
-/* Opens and checks a release, and puts it into the next list. */
+static int open_trusted(struct loader *loader, const struct load_request *request,
+                        struct site **out_site, struct error *error)
+{
+    operation_phase(request->operation, "validate");
+    int status = open_site(loader, request, out_site, error);
+    if (status == 0 && loader->trust != NULL) {
+        operation_phase(request->operation, "check trust");
+        status = check_trust(loader, request, *out_site, error);
+        if (status != 0) {
+            site_unref(*out_site);
+        }
+    }
+    return status;
+}
+
+/* Nothing has to change for it. */
+static bool is_there(const struct loader *loader, const struct load_request *request,
+                     const struct site *site)
+{
+    return site_list_has_on_top(loader_sites(loader), site) || stays_below(loader, request, site);
+}
+
+/* Puts a release that was opened into the next list, unless it is there. Takes the site over. */
+static void add_to_draft(struct loader *loader, const struct load_request *request,
+                         struct site *site, struct load_result *out_result)
+{
+    *out_result = (struct load_result){
+        .release = site->index->release,
+        .paths = site->index->entry_count,
+        .was_on_top = is_there(loader, request, site),
+    };
+    if (out_result->was_on_top) {
+        out_result->id = site_list_same(loader_sites(loader), site)->id;
+        out_result->layers = count_layers(loader_sites(loader), site);
+        site_unref(site);
+        return;
+    }
+    if (loader->is_preloading) {
+        operation_phase(request->operation, "preload");
+        preload_archive(site->archive, site->index->committed_bytes);
+    }
+    loader->last_id = site->id;
+    operation_phase(request->operation, "publish");
+    struct site *kept = site_ref(site); /* the list may have no place for it */
+    draft(loader, (struct site_change){.added = site});
+    out_result->id = kept->id;
+    out_result->layers = count_layers(loader_sites(loader), kept);
+    site_unref(kept);
+}
+
+/* Puts what an overlay is laid over into the next list, where the overlay will go, which is then
+ * opened anew: in the mapping of the archive that the others have. */
+static int add_base(struct loader *loader, const struct load_request *request,
+                    const struct overlay_base *base, struct site **io_site, struct error *error)
+{
+    struct mount mount = mount_copy(&(*io_site)->mount);
+    char *hosts = mount_hosts_text(&mount);
+    struct load_request below = *request;
+    struct load_result result;
+    int status = 0;
+    below.hosts = hosts;
+    below.prefix = mount.prefix;
+    site_unref(*io_site);
+    for (size_t i = 0; status == 0 && i < base->count; i++) {
+        struct site *site;
+        below.path = base->paths[i];
+        status = open_trusted(loader, &below, &site, error);
+        if (status == 0) {
+            add_to_draft(loader, &below, site, &result);
+        }
+    }
+    mount_fini(&mount);
+    free(hosts);
+    return status == 0 ? open_trusted(loader, request, io_site, error) : status;
+}
+
+/* Opens and checks a release, and puts it into the next list, with what it is laid over. */
 static int prepare(struct loader *loader, const struct load_request *request,
                    struct load_result *out_result, struct error *error)
 {
     struct site *site;
-    operation_phase(request->operation, "validate");
-    int status = open_site(loader, request, &site, error);
+    struct overlay_base base = {0};
+    int status = open_trusted(loader, request, &site, error);
     if (status != 0) {
         return status;
     }
-    if (loader->trust != NULL) {
-        operation_phase(request->operation, "check trust");
+    if (!request->is_handed && !is_there(loader, request, site)) {
+        status = overlay_base_find(loader_sites(loader), site, &base, error);
     }
-    if (loader->trust != NULL && (status = check_trust(loader, request, site, error)) != 0) {
+    if (status != 0) {
         site_unref(site);
-        return status;
+    } else if (base.count > 0) {
+        status = add_base(loader, request, &base, &site, error);
     }
-    const struct site_list *sites = loader_sites(loader);
-    bool was_on_top = site_list_has_on_top(sites, site) || stays_below(loader, request, site);
-    *out_result = (struct load_result){
-        .release = site->index->release,
-        .paths = site->index->entry_count,
-        .was_on_top = was_on_top,
-    };
-    if (was_on_top) {
-        out_result->id = site_list_same(sites, site)->id;
-        out_result->layers = count_layers(sites, site);
-        site_unref(site);
-    } else {
-        if (loader->is_preloading) {
-            operation_phase(request->operation, "preload");
-            preload_archive(site->archive, site->index->committed_bytes);
-        }
-        loader->last_id = site->id;
-        operation_phase(request->operation, "publish");
-        struct site *kept = site_ref(site); /* the list may have no place for it */
-        draft(loader, (struct site_change){.added = site});
-        out_result->id = kept->id;
-        out_result->layers = count_layers(loader_sites(loader), kept);
-        site_unref(kept);
+    overlay_base_fini(&base);
+    if (status == 0) {
+        add_to_draft(loader, request, site, out_result);
     }
-    return 0;
+    return status;
 }
 
 /* What came of one, now that all are live, or none is. */

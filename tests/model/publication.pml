@@ -343,7 +343,7 @@ inline start_list()
         :: else
         fi
 #ifndef LIVENESS /* what is in a list makes no difference to who waits for what */
-    :: lists[old].count > 0 -> /* @ server/loader.c: &(struct site_change){.removed = site} */
+    :: lists[old].count > 0 -> /* @ server/loader.c: (struct site_change){.removed = site} */
         if
         :: lists[old].count > 1 -> kept = lists[old].sites[1]
         :: else

@@ -523,7 +523,7 @@ class TestLoads(Signed):
             second = self.release(2)
             os.truncate(first, 0)
             server.load(second)
-            server.wait_log(f"{first}: cut short")
+            server.wait_log(f"{first}: overwritten in its place")
             self.assertEqual(server.get("/").body.decode(), page("release 2"))
 
     def test_requests_are_served_meanwhile(self):

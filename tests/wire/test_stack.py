@@ -53,6 +53,78 @@ class Stack(cairn.TemporaryFolder):
                 for row in server.read_reply()[:-1]]
 
 
+class TestOverlays(Stack):
+    """What an overlay is laid over comes with it, from beside the archive."""
+
+    def setUp(self):
+        super().setUp()
+        tree = self.folder / "tree"
+        for number in (4, 5):
+            cairn.write_tree(tree, {**{path.relative_to(tree).as_posix(): path.read_bytes()
+                                       for path in tree.rglob("*") if path.is_file()},
+                                    f"only{number}.html": f"<title>only {number}</title>\n"})
+            self.indexes[number] = cairn.pack(tree, self.folder / "site.cairn", "--overlay")
+
+    def expect_whole(self, server, number=5, **keywords):
+        self.expect_release(server, 3, **keywords)
+        for name in range(3, 6):
+            self.assertEqual(server.get(f"/only{name}.html").status, 200 if name <= number else 404)
+
+    def test_a_start_by_the_link_to_the_newest(self):
+        """As a service that its unit starts again."""
+        server = Server(self.folder / "site.idx")
+        server.__enter__()
+        self.expect_whole(server)
+        server.kill()
+        with Server(self.folder / "site.idx") as server:
+            self.expect_whole(server)
+            self.assertEqual([row[1] for row in self.rows(server)], ["5", "4", "3"])
+
+    def test_what_is_below_is_not_loaded_again(self):
+        server = self.serve(1, 3)
+        self.assertEqual(server.load(self.indexes[4])["layers"], "3")
+        self.assertEqual(server.load(self.indexes[5])["layers"], "4")
+        self.expect_whole(server)
+
+    def test_one_between_is_missing(self):
+        server = self.serve(3)
+        self.assertEqual(server.load(self.indexes[5])["layers"], "3")
+        self.expect_whole(server)
+
+    def test_back_to_an_older_one(self):
+        """It is laid over what it was laid over then, not over what is newer."""
+        server = self.serve(5)
+        newest = cairn.pack(cairn.write_tree(self.folder / "new", {"new.html": "new\n"}),
+                            self.folder / "site.cairn")
+        server.load(newest)
+        self.assertEqual(server.get("/only4.html").status, 404)
+        server.load(self.indexes[4])
+        self.expect_whole(server, 4)
+        self.assertEqual(server.get("/new.html").status, 404)
+
+    def test_where_it_is_looked_at(self):
+        server = self.serve()
+        server.load(f"{self.indexes[5]} host=preview.example")
+        self.expect_release(server, 3, host="preview.example")
+        self.assertEqual(self.page(server, "elsewhere.example"), 421)
+
+    def test_an_archive_is_mapped_once(self):
+        with Server(self.indexes[5]) as server:
+            maps = Path(f"/proc/{server.pid}/maps").read_text()
+            self.assertEqual(len({line.split()[0] for line in maps.splitlines()
+                                  if line.endswith("/site.cairn")}), 1, maps)
+
+    def test_a_base_that_is_gone(self):
+        server = self.serve(1)
+        self.indexes[4].unlink()
+        before = self.rows(server)
+        reply = server.command(f"load index {self.indexes[5]}")
+        self.assertRegex(reply, r"^error load index: .*000005\.idx: laid over a release that is not "
+                                r"there: .*000004\.idx: ")
+        self.assertEqual(self.rows(server), before)
+        self.expect_release(server, 1)
+
+
 class TestRollback(Stack):
     def test_back_step_by_step(self):
         server = self.serve(1, 2, 3)

@@ -1,0 +1,102 @@
+#include "server/overlay_base.h"
+
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_overlay(const struct index *index)
+{
+    return (index->flags & INDEX_OVERLAY) != 0;
+}
+
+/* The newest of a stack that would be below this site; NULL: nothing would. */
+static const struct site *top_below(const struct site_stack *stack, const struct site *site)
+{
+    size_t count = stack == NULL ? 0 : stack->active_count;
+    for (size_t i = 0; i < count; i++) {
+        if (!site_is_same_release(stack->sites[i], site)) {
+            return stack->sites[i];
+        }
+    }
+    return NULL;
+}
+
+/* Is this release of the site's archive directly below it, wherever it goes? */
+static bool is_below(const struct site_list *sites, const struct site *site, uint64_t release)
+{
+    for (size_t i = 0; i < site->mount.host_count; i++) {
+        const struct site *top =
+            top_below(site_list_stack_of(sites, slice_of_string(site->mount.hosts[i]),
+                                         slice_of_string(site->mount.prefix)),
+                      site);
+        if (top == NULL || top->index->release != release || site_is_damaged(top) ||
+            memcmp(top->index->archive_uuid, site->index->archive_uuid, UUID_BYTES) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int open_base(const struct site *site, const char *path, struct index **out_index,
+                     struct error *error)
+{
+    struct error detail = {""};
+    int status = index_open(path, out_index, &detail);
+    if (status != 0) {
+        return error_set(error, status, "%s: laid over a release that is not there: %s",
+                         site->index_path, detail.text);
+    }
+    if (memcmp((*out_index)->archive_uuid, site->index->archive_uuid, UUID_BYTES) != 0) {
+        return error_set(error, ERR_BINDING,
+                         "%s: laid over a release that is not there: %s is of another archive",
+                         site->index_path, path);
+    }
+    return 0;
+}
+
+static void add(struct overlay_base *base, char *path)
+{
+    base->paths = mem_resize(base->paths, base->count + 1, sizeof *base->paths);
+    base->paths[base->count++] = path;
+}
+
+static void turn_round(struct overlay_base *base)
+{
+    for (size_t i = 0; i < base->count / 2; i++) {
+        char *other = base->paths[i];
+        base->paths[i] = base->paths[base->count - 1 - i];
+        base->paths[base->count - 1 - i] = other;
+    }
+}
+
+int overlay_base_find(const struct site_list *sites, const struct site *site,
+                      struct overlay_base *out_base, struct error *error)
+{
+    *out_base = (struct overlay_base){0};
+    bool is_complete = !is_overlay(site->index);
+    char *stem = release_stem(site->archive->path);
+    int status = 0;
+    for (uint64_t release = site->index->release - 1;
+         status == 0 && !is_complete && !is_below(sites, site, release); release--) {
+        char *path = release_numbered_path(stem, release);
+        struct index *index = NULL;
+        status = open_base(site, path, &index, error);
+        is_complete = status == 0 && !is_overlay(index);
+        index_close(index);
+        add(out_base, path);
+    }
+    free(stem);
+    turn_round(out_base);
+    return status;
+}
+
+void overlay_base_fini(struct overlay_base *base)
+{
+    for (size_t i = 0; i < base->count; i++) {
+        free(base->paths[i]);
+    }
+    free(base->paths);
+    *base = (struct overlay_base){0};
+}
