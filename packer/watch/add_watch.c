@@ -53,7 +53,7 @@ static int take_release(struct add_watch *run, const struct watch_event *event, 
     int status = print_command(run, command, error);
     free(command);
     if (status == 0 && !run->has_ended) {
-        owed_add_release(&run->owed, event->index_path, event->update.is_whole);
+        owed_add_release(&run->owed, event->index_path);
         owed_tell(&run->owed);
     }
     tell_growth(run);

@@ -27,15 +27,6 @@ void owed_init(struct owed *owed, const char *socket_path, bool quiet, FILE *mes
     };
 }
 
-static void drop_releases(struct owed *owed)
-{
-    for (size_t i = 0; i < owed->count; i++) {
-        free(owed->indexes[i]);
-    }
-    owed->count = 0;
-    owed->told_count = 0;
-}
-
 static void drop_announcement(struct owed *owed)
 {
     free(owed->announcement);
@@ -44,23 +35,17 @@ static void drop_announcement(struct owed *owed)
 
 void owed_fini(struct owed *owed)
 {
-    drop_releases(owed);
     drop_announcement(owed);
-    free(owed->indexes);
-    owed->indexes = NULL;
+    free(owed->index);
+    owed->index = NULL;
 }
 
-void owed_add_release(struct owed *owed, const char *index_path, bool is_whole)
+void owed_add_release(struct owed *owed, const char *index_path)
 {
-    if (is_whole) {
-        drop_releases(owed);
-    }
     drop_announcement(owed);
-    if (owed->count == owed->capacity) {
-        owed->capacity = mem_capacity(owed->capacity, owed->count + 1);
-        owed->indexes = mem_resize(owed->indexes, owed->capacity, sizeof *owed->indexes);
-    }
-    owed->indexes[owed->count++] = mem_string(index_path, strlen(index_path));
+    free(owed->index);
+    owed->index = mem_string(index_path, strlen(index_path));
+    owed->is_index_told = false;
 }
 
 void owed_announce(struct owed *owed, const char *command)
@@ -69,14 +54,14 @@ void owed_announce(struct owed *owed, const char *command)
     owed->announcement = mem_string(command, strlen(command));
 }
 
-static int tell_releases(struct owed *owed, struct error *error)
+static int tell_release(struct owed *owed, struct error *error)
 {
-    int status = 0;
-    while (status == 0 && owed->told_count < owed->count) {
-        status = push_release(owed->socket_path, owed->indexes[owed->told_count], "", owed->quiet,
-                              owed->messages, error);
-        owed->told_count += status == 0;
+    if (owed->index == NULL || owed->is_index_told) {
+        return 0;
     }
+    int status =
+        push_release(owed->socket_path, owed->index, "", owed->quiet, owed->messages, error);
+    owed->is_index_told = status == 0;
     return status;
 }
 
@@ -112,7 +97,7 @@ void owed_tell(struct owed *owed)
         return;
     }
     struct error error = {""};
-    int status = tell_releases(owed, &error);
+    int status = tell_release(owed, &error);
     bool is_refused = status == ERR_REFUSED;
     if (status == 0 || is_refused) {
         struct error late = {""};
@@ -128,7 +113,7 @@ void owed_tell(struct owed *owed)
     }
     tell_failure(owed, &error);
     if (was_away(status)) {
-        owed->told_count = 0;
+        owed->is_index_told = false;
     }
     if (status != ERR_REFUSED) { /* a server that says no has its reasons */
         owed->again_ms = now_ms() + AGAIN_MS;
