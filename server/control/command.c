@@ -1,6 +1,7 @@
 #include "server/control/command.h"
 
 #include "common/mem.h"
+#include "server/control/command_words.h"
 #include "server/control/report.h"
 #include "server/overwrite_check.h"
 
@@ -40,122 +41,7 @@ struct command {
     void (*run)(struct command_context *context, struct slice argument, struct reply *reply);
 };
 
-/* ---- words ---- */
-
-static bool is_space(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct slice skip_spaces(struct slice text)
-{
-    while (text.count > 0 && is_space(text.bytes[0])) {
-        text = slice_after(text, 1);
-    }
-    return text;
-}
-
-static struct slice trim_end(struct slice text)
-{
-    while (text.count > 0 && is_space(text.bytes[text.count - 1])) {
-        text.count--;
-    }
-    return text;
-}
-
 /* ---- the commands ---- */
-
-/* Takes a path in double quotes, in which \" and \\ stand for themselves, off *argument. False if
- * the quotes do not end, or nothing is between them. */
-static bool take_quoted(struct slice *argument, char *out)
-{
-    size_t count = 0;
-    for (size_t i = 1; i < argument->count; i++) {
-        char byte = argument->bytes[i];
-        if (byte == '"') {
-            out[count] = '\0';
-            *argument = slice_after(*argument, i + 1);
-            return count > 0;
-        }
-        if (byte == '\\' && i + 1 < argument->count) {
-            byte = argument->bytes[++i];
-        }
-        out[count++] = byte;
-    }
-    return false;
-}
-
-/* The line of a `load index`, taken apart; strings in `text`. */
-struct load_words {
-    char path[CONTROL_LINE_BYTES_MAX + 1];
-    char text[CONTROL_LINE_BYTES_MAX + 2]; /* hosts and prefix */
-    size_t text_bytes;
-    struct load_request request;
-};
-
-static const char *keep(struct load_words *words, struct slice value)
-{
-    char *at = words->text + words->text_bytes;
-    memcpy(at, value.bytes, value.count);
-    at[value.count] = '\0';
-    words->text_bytes += value.count + 1;
-    return at;
-}
-
-/* The last word of a line without spaces at its end. */
-static struct slice last_word(struct slice line)
-{
-    size_t start = line.count;
-    while (start > 0 && !is_space(line.bytes[start - 1])) {
-        start--;
-    }
-    return slice_after(line, start);
-}
-
-/* Takes "host=...", "at=..." or "traceparent=..." off the end of the line. False: the last word is
- * none of them. */
-static bool take_option(struct slice *argument, struct load_words *words)
-{
-    struct slice line = trim_end(*argument);
-    struct slice value = last_word(line);
-    size_t start = line.count - value.count;
-    struct slice name = slice_take(&value, '=');
-    if (slice_equal(name, SLICE("host")) && words->request.hosts == NULL) {
-        words->request.hosts = keep(words, value);
-    } else if (slice_equal(name, SLICE("at")) && words->request.prefix == NULL) {
-        words->request.prefix = keep(words, value);
-    } else if (slice_equal(name, SLICE("traceparent")) && words->request.traceparent.count == 0) {
-        words->request.traceparent = slice_of_string(keep(words, value));
-    } else {
-        return false;
-    }
-    argument->count = start;
-    return true;
-}
-
-/* PATH [host=...] [at=...] [traceparent=...]. A path may hold spaces; one that ends like an option
- * is quoted. */
-static const char *parse_load(struct slice argument, struct load_words *words)
-{
-    bool is_quoted = argument.bytes[0] == '"';
-    if (is_quoted && !take_quoted(&argument, words->path)) {
-        return "the quoted path does not end";
-    }
-    while (take_option(&argument, words)) {
-    }
-    argument = trim_end(argument);
-    if (is_quoted) {
-        bool is_rest_empty = skip_spaces(argument).count == 0;
-        words->request.path = words->path;
-        return is_rest_empty
-                   ? NULL
-                   : "something else than host=, at= and traceparent= follows the quoted path";
-    }
-    memcpy(words->path, argument.bytes, argument.count);
-    words->path[argument.count] = '\0';
-    words->request.path = words->path;
-    return argument.count > 0 ? NULL : "PATH is missing";
-}
 
 static void reply_result(struct reply *reply, const char *words, const struct load_result *result)
 {
@@ -235,7 +121,7 @@ static struct site *find_site(struct command_context *context, const char *words
 static void run_unload(struct command_context *context, struct slice argument, struct reply *reply)
 {
     struct load_words words = {.text_bytes = 0};
-    const char *problem = parse_load(argument, &words);
+    const char *problem = command_words_load(argument, &words);
     if (problem != NULL || words.request.hosts != NULL || words.request.prefix != NULL) {
         reply_format(reply, "error unload: %s\n",
                      problem != NULL ? problem : "it takes an id or a path alone");
@@ -275,20 +161,6 @@ static const struct site_stack *find_stack(const struct site_list *sites,
     return stack;
 }
 
-/* Takes "id=..." off the end of the line, once: the release that is to be taken back. */
-static bool take_id(struct slice *argument, struct slice *id)
-{
-    struct slice line = trim_end(*argument);
-    struct slice value = last_word(line);
-    size_t start = line.count - value.count;
-    if (!slice_starts_with(value, SLICE("id=")) || value.count == 3 || id->count > 0) {
-        return false;
-    }
-    *id = slice_after(value, 3);
-    argument->count = start;
-    return true;
-}
-
 /* Is the release on top the one that was meant? `id` is empty if any is. */
 static int check_top(const struct site_stack *stack, struct slice id, struct error *error)
 {
@@ -308,12 +180,12 @@ static void run_rollback(struct command_context *context, struct slice argument,
 {
     struct load_words words = {.text_bytes = 0};
     struct slice id = {"", 0};
-    while (take_option(&argument, &words) || take_id(&argument, &id)) {
+    while (command_words_take_option(&argument, &words) || command_words_take_id(&argument, &id)) {
     }
     struct error error = {""};
     struct load_result result;
     const struct site_stack *stack = NULL;
-    if (trim_end(argument).count > 0) {
+    if (command_words_trim_end(argument).count > 0) {
         error_set(&error, ERR_USAGE, "it takes host=NAME, at=/PREFIX and id=NUMBER");
     } else {
         stack = find_stack(loader_sites(context->loader), &words.request, &error);
@@ -335,7 +207,7 @@ static void run_rollback(struct command_context *context, struct slice argument,
 static void run_promote(struct command_context *context, struct slice argument, struct reply *reply)
 {
     struct load_words words = {.text_bytes = 0};
-    const char *problem = parse_load(argument, &words);
+    const char *problem = command_words_load(argument, &words);
     if (problem != NULL) {
         reply_format(reply, "error promote: %s\n", problem);
         return;
@@ -351,7 +223,7 @@ static void run_promote(struct command_context *context, struct slice argument, 
 static void run_load(struct command_context *context, struct slice argument, struct reply *reply)
 {
     struct load_words words = {.text_bytes = 0};
-    const char *problem = parse_load(argument, &words);
+    const char *problem = command_words_load(argument, &words);
     if (problem != NULL) {
         reply_format(reply, "error load index: %s\n", problem);
         return;
@@ -442,20 +314,6 @@ static void run_reopen_logs(struct command_context *context, struct slice argume
     command_reopen_logs(context, reply);
 }
 
-/* A backslash and an 'n' or 't' stand for the end of a line and for a tab, which no command has in
- * it, two backslashes for one, and any other for itself. Returns the length. */
-static size_t unescape(struct slice text, char *out)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.count; i++) {
-        char next = i + 1 < text.count ? text.bytes[i + 1] : '\0';
-        bool is_escape = text.bytes[i] == '\\' && (next == 'n' || next == 't' || next == '\\');
-        out[count++] = !is_escape ? text.bytes[i] : next == 'n' ? '\n' : next == 't' ? '\t' : next;
-        i += is_escape;
-    }
-    return count;
-}
-
 /* Is there anybody to tell? Says so if not. */
 static bool can_announce(const struct command_context *context, const char *words,
                          struct reply *reply)
@@ -473,7 +331,7 @@ static void run_announce_error(struct command_context *context, struct slice arg
     char text[CONTROL_LINE_BYTES_MAX];
     const struct loader *loader = context->loader;
     if (can_announce(context, "announce error", reply)) {
-        const struct slice error = {text, unescape(argument, text)};
+        const struct slice error = {text, command_words_unescape(argument, text)};
         size_t count = announcer_error(loader->announcer, loader_sites(loader), error);
         reply_format(reply, "ok announce error listeners=%zu\n", count);
     }
@@ -537,26 +395,26 @@ static void run_help(struct command_context *context, struct slice argument, str
  * the argument. */
 static bool match_words(const char *words, struct slice line, struct slice *out_argument)
 {
-    line = skip_spaces(line);
+    line = command_words_skip_spaces(line);
     while (*words != '\0') {
         size_t count = strcspn(words, " ");
         if (line.count < count || memcmp(line.bytes, words, count) != 0 ||
-            (line.count > count && !is_space(line.bytes[count]))) {
+            (line.count > count && !command_words_is_space(line.bytes[count]))) {
             return false;
         }
-        line = skip_spaces(slice_after(line, count));
+        line = command_words_skip_spaces(slice_after(line, count));
         words += count + (words[count] == ' ');
     }
-    *out_argument = trim_end(line);
+    *out_argument = command_words_trim_end(line);
     return true;
 }
 
 /* The first word, for a person to recognise: short, and without what is not plain ASCII. */
 static void first_word(struct slice line, char out[33])
 {
-    line = skip_spaces(line);
+    line = command_words_skip_spaces(line);
     size_t count = 0;
-    while (count < 32 && count < line.count && !is_space(line.bytes[count])) {
+    while (count < 32 && count < line.count && !command_words_is_space(line.bytes[count])) {
         char byte = line.bytes[count];
         out[count++] = byte > 0x20 && byte < 0x7f ? byte : '?';
     }
