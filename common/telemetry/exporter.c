@@ -328,6 +328,7 @@ static int64_t begin_due(struct exporter *exporter, int64_t timeout_ms)
         if (now_ms >= shipment->until_ms) {
             tell_away(exporter, signal, "no answer in time");
             give_up(exporter, signal);
+            timeout_ms = 0; /* there is a place now for what is due */
             continue;
         }
         bool is_posting = http_client_is_posting(exporter->client, signal);

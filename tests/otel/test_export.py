@@ -246,6 +246,19 @@ class TestCollectors(cairn.TemporaryFolder):
                 self.assertEqual(statuses, {200})
                 self.assertEqual(log.count("spans are kept as long as there is room, then lost"), 1)
 
+    def test_one_that_takes_and_says_nothing_is_asked_again(self):
+        """Each request has its time, and the next follows it, though nothing else happens."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(cairn.PATIENCE_S)
+            env = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":
+                       f"http://127.0.0.1:{listener.getsockname()[1]}/v1/metrics",
+                   "OTEL_METRICS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "none",
+                   "OTEL_METRIC_EXPORT_INTERVAL": "20", "OTEL_METRIC_EXPORT_TIMEOUT": "20"}
+            with cairn.Server(self.pack_tree({"a": "a"}), env=env):
+                taken = [listener.accept()[0] for _ in range(5)]
+            for connection in taken:
+                connection.close()
+
     def test_away_and_back(self):
         with Collector() as receiver:
             port = receiver.port
