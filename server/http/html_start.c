@@ -81,17 +81,20 @@ static struct slice skip_attributes(struct slice text)
     return nothing;
 }
 
-/* Behind the tag of this name that the text begins with. The text itself: there is none, or it is
- * not closed. */
+/* Behind the tag of this name, or the doctype, that the text begins with. The text itself: there is
+ * none, or it is not closed. What follows "<!doctype" is the doctype's, whatever it is. */
 static struct slice skip_tag(struct slice text, struct slice name)
 {
+    bool is_doctype = name.bytes[0] == '!';
     bool is_there = text.count > name.count + 1 && text.bytes[0] == '<' &&
                     slice_equal_ignoring_case((struct slice){text.bytes + 1, name.count}, name);
     struct slice rest = slice_after(text, is_there ? name.count + 1 : 0);
-    if (!is_there || !(is_space(rest.bytes[0]) || rest.bytes[0] == '/' || rest.bytes[0] == '>')) {
+    bool is_whole_name = is_there && (is_doctype || is_space(rest.bytes[0]) ||
+                                      rest.bytes[0] == '/' || rest.bytes[0] == '>');
+    if (!is_whole_name) {
         return text;
     }
-    rest = name.bytes[0] == '!' ? behind(rest, 0, SLICE(">")) : skip_attributes(rest);
+    rest = is_doctype ? behind(rest, 0, SLICE(">")) : skip_attributes(rest);
     return rest.bytes == NULL ? text : rest;
 }
 

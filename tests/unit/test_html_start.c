@@ -36,6 +36,7 @@ static const struct {
     /* without a head, behind what there is */
     {"<!doctype html><html>", "<title>a</title>"},
     {"<!doctype html><html lang=\"en\">", "\n<body>"},
+    {"<!doctypehtml><head>", "<title>a</title>"},
     {"<!doctype html>", "<title>a</title>"},
     {"<!doctype html>", ""},
     {"<!doctype html>", "\n<p>a"},
