@@ -178,12 +178,11 @@ enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_SUCCESSOR, POLL_FIXED };
 static int64_t wait_ms(struct server *server)
 {
     enum { LONGEST_MS = 3600000 };
-    if (server->is_draining) {
-        return server->drain_until_ms - now_ms();
-    }
-    if (server->successor != 0) {
-        int64_t left = server->successor_until_ms - now_ms();
-        return left > 0 ? left : 0;
+    if (server->is_draining || server->successor != 0) {
+        int64_t until_ms =
+            server->is_draining ? server->drain_until_ms : server->successor_until_ms;
+        int64_t left_ms = until_ms - now_ms();
+        return left_ms > 0 ? left_ms : 0;
     }
     int64_t expiry_s = loader_expire(&server->loader);
     int64_t left_s = expiry_s - time(NULL);
@@ -228,7 +227,7 @@ static void turn(struct server *server)
     left = sooner(left, say_shortage(server));
     left = sooner(left, overwrite_check_turn(&server->overwrite_check,
                                              loader_sites(&server->loader), now_ms()));
-    if (server->is_draining && left <= 0) {
+    if (server->is_draining && now_ms() >= server->drain_until_ms) {
         workers_stop(server->workers);
         left = 100;
     }

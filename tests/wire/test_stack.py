@@ -109,10 +109,13 @@ class TestOverlays(Stack):
         self.assertEqual(self.page(server, "elsewhere.example"), 421)
 
     def test_an_archive_is_mapped_once(self):
+        """What was opened to find out what it is laid over goes a moment later."""
         with Server(self.indexes[5]) as server:
-            maps = Path(f"/proc/{server.pid}/maps").read_text()
-            self.assertEqual(len({line.split()[0] for line in maps.splitlines()
-                                  if line.endswith("/site.cairn")}), 1, maps)
+            def mappings():
+                maps = Path(f"/proc/{server.pid}/maps").read_text()
+                return sum(line.endswith("/site.cairn") for line in maps.splitlines())
+            wait_until(lambda: mappings() == 1, "one mapping")
+            self.expect_whole(server)
 
     def test_a_base_that_is_gone(self):
         server = self.serve(1)
