@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -33,7 +32,6 @@ struct telemetry {
     bool is_started;
     bool is_lost; /* the thread did not end in time: what it uses stays */
     pthread_t thread;
-    const struct sock_fprog *filter;
     pthread_mutex_t sources_mutex;
     bool are_sources_gone; /* this and the next, with sources_mutex: what they name is freed */
     struct metrics_sources sources;
@@ -358,7 +356,6 @@ static void flush(struct telemetry *telemetry)
 static void *run(void *argument)
 {
     struct telemetry *telemetry = argument;
-    thread_filter_require(telemetry->filter);
     int64_t now_ms = exporter_now_ms();
     telemetry->outboxes[SIGNAL_METRICS].due_ms =
         now_ms + (int64_t)telemetry->settings.metric_interval_ms;
@@ -372,20 +369,16 @@ static void *run(void *argument)
 int telemetry_start(struct telemetry *telemetry, const struct sandbox *sandbox,
                     const struct metrics_sources *sources, struct error *error)
 {
-    sigset_t all, before;
     if (telemetry == NULL) {
         return 0;
     }
-    telemetry->filter = sandbox_filter(sandbox, THREAD_TELEMETRY);
     telemetry->sources = *sources;
     telemetry->sources.process = &telemetry->process_files;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* raised by the thread itself (common/fault_guard.h) */
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int status = pthread_create(&telemetry->thread, NULL, run, telemetry);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const struct thread_plan plan = {
+        .run = run, .argument = telemetry, .filter = sandbox_filter(sandbox, THREAD_TELEMETRY)};
+    int status = thread_start(&plan, &telemetry->thread, error);
     telemetry->is_started = status == 0;
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+    return status;
 }
 
 /* A name that is being looked up cannot be broken off: a thread that does so is left behind, with

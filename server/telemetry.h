@@ -23,7 +23,7 @@ const struct telemetry_settings *telemetry_settings_of(const struct telemetry *t
 /* What workers record with, one for each. NULL for NULL, and where answers are not asked for. */
 struct tracer *telemetry_tracers(struct telemetry *telemetry);
 
-/* Starts the thread, all signals blocked, under its part of the sandbox, which has to stay. What
+/* Starts the thread (net/thread.h) in its part of the sandbox. What
  * the sources of metrics name has to until telemetry_stop(); the process's files are the thread's
  * own. Takes NULL, as do the others. */
 int telemetry_start(struct telemetry *telemetry, const struct sandbox *sandbox,

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -25,9 +24,8 @@ struct workers {
     int ended_fd;
     atomic_size_t running;
     struct loop_settings settings;
-    struct live_reload live;         /* where the settings have it */
-    const char *log_name;            /* of the access log; NULL: there is none */
-    const struct sock_fprog *filter; /* of each worker; NULL: none */
+    struct live_reload live; /* where the settings have it */
+    const char *log_name;    /* of the access log; NULL: there is none */
 };
 
 static int make_loops(struct workers *workers, const struct listeners *listeners,
@@ -126,37 +124,32 @@ int workers_new(const struct config *config, const struct listeners *listeners,
 static void *run(void *argument)
 {
     struct worker *worker = argument;
-    thread_filter_require(worker->all->filter);
     loop_run(worker->loop);
     atomic_fetch_sub(&worker->all->running, 1);
     wake_eventfd(worker->all->ended_fd);
     return NULL;
 }
 
-static int start_loops(struct workers *workers, struct error *error)
+static int start_loops(struct workers *workers, const struct sock_fprog *filter,
+                       struct error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* raised by the thread itself (common/fault_guard.h) */
-    pthread_sigmask(SIG_BLOCK, &all, &before);
     int status = 0;
     for (size_t i = 0; i < workers->count && status == 0; i++) {
         struct worker *worker = &workers->workers[i];
         atomic_fetch_add(&workers->running, 1);
-        status = pthread_create(&worker->thread, NULL, run, worker);
+        const struct thread_plan plan = {.run = run, .argument = worker, .filter = filter};
+        status = thread_start(&plan, &worker->thread, error);
         worker->is_started = status == 0;
         if (status != 0) {
             atomic_fetch_sub(&workers->running, 1);
         }
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+    return status;
 }
 
 int workers_start(struct workers *workers, const struct sandbox *sandbox, struct error *error)
 {
     struct disk_readers *readers = workers->settings.disk_readers;
-    workers->filter = sandbox_filter(sandbox, THREAD_WORKER);
     int status =
         readers == NULL
             ? 0
@@ -165,7 +158,8 @@ int workers_start(struct workers *workers, const struct sandbox *sandbox, struct
         status = log_writer_start(workers->settings.log_writer, sandbox_filter(sandbox, THREAD_LOG),
                                   error);
     }
-    return status == 0 ? start_loops(workers, error) : status;
+    return status == 0 ? start_loops(workers, sandbox_filter(sandbox, THREAD_WORKER), error)
+                       : status;
 }
 
 int workers_access_log(const struct workers *workers)

@@ -19,8 +19,8 @@ int workers_new(const struct config *config, const struct listeners *listeners,
                 struct event_door *events, struct workers **out_workers,
                 struct error *error) CAIRN_MUST_CHECK;
 
-/* Starts the threads, these and those that read disks, each in its part of the sandbox, which has
- * to stay. They block every signal. */
+/* Starts the threads (net/thread.h), these and those that read disks and write the log, each in its
+ * part of the sandbox. */
 int workers_start(struct workers *workers, const struct sandbox *sandbox,
                   struct error *error) CAIRN_MUST_CHECK;
 

@@ -4,12 +4,11 @@
 #include "admin/connection.h"
 #include "common/mem.h"
 #include "common/wake.h"
-#include "net/thread_filter.h"
+#include "net/thread.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -33,7 +32,6 @@ struct admin {
     int wake_fd;
     pthread_t thread;
     bool is_started;
-    const struct sock_fprog *filter; /* NULL: none */
     /* set by the main thread, read by this one after a wake */
     atomic_bool is_draining;
     atomic_bool is_released;
@@ -258,7 +256,6 @@ static void turn(struct admin *admin, struct pollfd *fds)
 static void *run(void *argument)
 {
     struct admin *admin = argument;
-    thread_filter_require(admin->filter);
     struct pollfd *fds =
         mem_zeroed(POLL_FIXED + admin->listener_count + ADMIN_CONNECTIONS_MAX, sizeof *fds);
     begin_turn(admin);
@@ -273,15 +270,10 @@ static void *run(void *argument)
 
 int admin_start(struct admin *admin, const struct sock_fprog *filter, struct error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* raised by the thread itself (common/fault_guard.h) */
-    admin->filter = filter;
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int status = pthread_create(&admin->thread, NULL, run, admin);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const struct thread_plan plan = {.run = run, .argument = admin, .filter = filter};
+    int status = thread_start(&plan, &admin->thread, error);
     admin->is_started = status == 0;
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+    return status;
 }
 
 static void tell(struct admin *admin, atomic_bool *what)

@@ -28,8 +28,7 @@ struct admin_settings {
 int admin_new(const struct admin_settings *settings, const struct listeners *listeners,
               struct admin **out_admin, struct error *error) CAIRN_MUST_CHECK;
 
-/* Starts the thread, all signals blocked but SIGBUS, under `filter` (net/thread_filter.h), which
- * may be NULL and stays the caller's. */
+/* Starts the thread (net/thread.h) under `filter`, which may be NULL. */
 int admin_start(struct admin *admin, const struct sock_fprog *filter,
                 struct error *error) CAIRN_MUST_CHECK;
 

@@ -6,7 +6,6 @@
 #include "site/site_state.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,7 +19,6 @@ struct events {
     int wake_fd;
     pthread_t thread;
     bool is_started;
-    const struct sock_fprog *filter; /* NULL: none */
     /* set by the main thread, read by this one after a wake */
     atomic_uint end_code; /* enum ws_code; 0: there is no end yet */
     atomic_bool is_stopping;
@@ -215,7 +213,6 @@ static bool is_over(const struct events *events)
 static void *run(void *argument)
 {
     struct events *events = argument;
-    thread_filter_require(events->filter);
     read_clock(events);
     while (!is_over(events)) {
         turn(events);
@@ -287,14 +284,10 @@ struct event_door *events_door(struct events *events)
 
 int events_start(struct events *events, const struct sock_fprog *filter, struct error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    events->filter = filter;
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int status = pthread_create(&events->thread, NULL, run, events);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const struct thread_plan plan = {.run = run, .argument = events, .filter = filter};
+    int status = thread_start(&plan, &events->thread, error);
     events->is_started = status == 0;
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", error_name(-status));
+    return status;
 }
 
 size_t events_listener_count(const struct events *events)

@@ -8,7 +8,7 @@
 #include "common/error.h"
 #include "events/event_message.h"
 #include "events/event_pool.h"
-#include "net/thread_filter.h"
+#include "net/thread.h"
 #include "site/publication.h"
 
 struct events;
@@ -27,8 +27,7 @@ int events_new(const struct events_settings *settings, struct events **out_event
 /* For the workers, until events_free(). Its admission has to be set before they start. */
 struct event_door *events_door(struct events *events);
 
-/* Starts the thread, all signals blocked, under `filter` (net/thread_filter.h), which may be NULL
- * and stays the caller's. */
+/* Starts the thread (net/thread.h) under `filter`, which may be NULL. */
 int events_start(struct events *events, const struct sock_fprog *filter,
                  struct error *error) CAIRN_MUST_CHECK;
 

@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { READ_PIECE_BYTES = 65536, STACK_BYTES = 256 * 1024, NICE_LAST = 19 };
@@ -19,7 +17,6 @@ struct disk_readers {
     struct disk_read *oldest;
     struct disk_read *newest;
     bool is_over;
-    const struct sock_fprog *filter;
     size_t capacity;
     size_t count; /* that were started */
     pthread_t threads[];
@@ -81,10 +78,6 @@ static struct disk_read *take(struct disk_readers *readers)
 static void *run(void *argument)
 {
     struct disk_readers *readers = argument;
-    /* a disk that is faster than the processor must not take it from the workers; the thread alone,
-     * on Linux */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LAST);
-    thread_filter_require(readers->filter);
     char *piece = mem_zeroed(READ_PIECE_BYTES, 1);
     struct disk_read *read;
     while ((read = take(readers)) != NULL) {
@@ -108,22 +101,18 @@ struct disk_readers *disk_readers_new(size_t count)
 int disk_readers_start(struct disk_readers *readers, const struct sock_fprog *filter,
                        struct error *error)
 {
-    readers->filter = filter;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    /* A disk that is faster than the processor must not take it from the workers. */
+    const struct thread_plan plan = {.run = run,
+                                     .argument = readers,
+                                     .filter = filter,
+                                     .stack_bytes = STACK_BYTES,
+                                     .nice = NICE_LAST};
     int status = 0;
     for (size_t i = 0; i < readers->capacity && status == 0; i++) {
-        status = pthread_create(&readers->threads[i], &attributes, run, readers);
+        status = thread_start(&plan, &readers->threads[i], error);
         readers->count += status == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+    return status;
 }
 
 void disk_readers_stop(struct disk_readers *readers)

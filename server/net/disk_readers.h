@@ -4,7 +4,7 @@
 #define CAIRN_NET_DISK_READERS_H
 
 #include "common/error.h"
-#include "net/thread_filter.h"
+#include "net/thread.h"
 #include "site/site.h"
 
 enum { DISK_READERS_MAX = 256, DISK_READERS_DEFAULT = 8 };
@@ -36,8 +36,7 @@ struct disk_mailbox {
 /* For at most `count` threads, of which none runs yet. */
 struct disk_readers *disk_readers_new(size_t count);
 
-/* Starts them, all signals blocked but SIGBUS, each under `filter` (net/thread_filter.h), which may
- * be NULL and stays the caller's. */
+/* Starts them (net/thread.h), each under `filter`, which may be NULL. */
 int disk_readers_start(struct disk_readers *readers, const struct sock_fprog *filter,
                        struct error *error) CAIRN_MUST_CHECK;
 

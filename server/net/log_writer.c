@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +38,6 @@ struct log_writer {
     atomic_bool has_ended;
     bool is_started;
     pthread_t thread;
-    const struct sock_fprog *filter;
     /* the thread's */
     bool is_file;          /* writing it does not depend on a reader */
     size_t next_ring;      /* whose turn it is */
@@ -328,7 +326,6 @@ static void write_last(struct log_writer *writer)
 static void *run(void *argument)
 {
     struct log_writer *writer = argument;
-    thread_filter_require(writer->filter);
     while (!atomic_load(&writer->is_over)) {
         write_turn(writer);
     }
@@ -369,18 +366,11 @@ struct log_ring *log_writer_add(struct log_writer *writer, size_t bytes)
 int log_writer_start(struct log_writer *writer, const struct sock_fprog *filter,
                      struct error *error)
 {
-    writer->filter = filter;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int status = pthread_create(&writer->thread, &attributes, run, writer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    const struct thread_plan plan = {
+        .run = run, .argument = writer, .filter = filter, .stack_bytes = STACK_BYTES};
+    int status = thread_start(&plan, &writer->thread, error);
     writer->is_started = status == 0;
-    return status == 0 ? 0 : error_set(error, -status, "thread: %s", strerror(status));
+    return status;
 }
 
 /* Until the thread tells something, or the time is up. */

@@ -8,7 +8,7 @@
 
 #include "common/error.h"
 #include "net/log_ring.h"
-#include "net/thread_filter.h"
+#include "net/thread.h"
 
 struct log_writer;
 
@@ -19,8 +19,7 @@ struct log_writer *log_writer_new(int fd, const char *name);
 /* A ring of at least `bytes` for one more worker; the writer's. Before log_writer_start(). */
 struct log_ring *log_writer_add(struct log_writer *writer, size_t bytes);
 
-/* All signals are blocked in it; it is under `filter` (net/thread_filter.h), which may be NULL and
- * stays the caller's. */
+/* Starts the thread (net/thread.h) under `filter`, which may be NULL. */
 int log_writer_start(struct log_writer *writer, const struct sock_fprog *filter,
                      struct error *error) CAIRN_MUST_CHECK;
 

@@ -2,9 +2,6 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,13 +13,4 @@ int thread_filter_enter(const struct sock_fprog *filter)
     long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                           SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_LOG, filter);
     return result == 0 ? 0 : -errno;
-}
-
-void thread_filter_require(const struct sock_fprog *filter)
-{
-    int status = filter == NULL ? 0 : thread_filter_enter(filter);
-    if (status != 0) {
-        fprintf(stderr, "cairn-serve: a thread cannot be confined: %s\n", strerror(-status));
-        abort();
-    }
 }

@@ -12,8 +12,4 @@
  * kernel without it, or before Linux 4.17. */
 int thread_filter_enter(const struct sock_fprog *filter) CAIRN_MUST_CHECK;
 
-/* The same for a thread that must not run without: ends the process if it fails, which after a
- * first success can only be for want of memory. NULL: there is no filter. */
-void thread_filter_require(const struct sock_fprog *filter);
-
 #endif
