@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "net/unix_socket.h"
 #include "server/announcement.h"
+#include "server/config_options.h"
 #include "server/listeners.h"
 #include "server/log_file.h"
 #include "server/service_manager.h"

@@ -67,8 +67,6 @@ enum config_result {
 enum config_result config_init(struct config *config, int argc, char **argv);
 void config_fini(struct config *config);
 
-const struct option_table *config_options(void);
-
 /* May this INDEX come after the start? With --live-reload, which may be started in one line with
  * what makes the first release; unless something is there. A link that leads nowhere is. */
 bool config_awaits(const struct config *config, const char *index_path);
