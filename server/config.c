@@ -103,6 +103,16 @@ static void set_defaults(struct config *config)
     }
 }
 
+/* What each flag alone does not show. */
+static int check_together(const struct config *config, struct error *error)
+{
+    bool has_events = config->events.path.count > 0;
+    return has_events || config->events.origins.count == 0
+               ? 0
+               : error_set(error, ERR_USAGE,
+                           "--events-origin: nobody can listen without --events PATH");
+}
+
 static bool has_failed(const struct error *error, int status)
 {
     if (status != 0) {
@@ -131,11 +141,14 @@ enum config_result config_init(struct config *config, int argc, char **argv)
         has_problems = settings_apply(&config->settings, "cairn-serve", config) > 0;
         has_problems |= has_failed(&error, config_read_indexes(config, &error));
     }
+    if (!has_problems) {
+        set_defaults(config);
+        has_problems = has_failed(&error, check_together(config, &error));
+    }
     if (has_problems) {
         config_fini(config);
         return CONFIG_USAGE;
     }
-    set_defaults(config);
     return CONFIG_RUN;
 }
 

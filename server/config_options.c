@@ -106,7 +106,8 @@ static int set_events(const struct setting *setting, void *subject, struct error
     char buffer[PATH_BYTES_MAX];
     struct slice path;
     struct slice text = slice_of_string(setting->value);
-    if (path_canonical(text, buffer, &path) != PATH_OK || !slice_equal(path, text)) {
+    if (path_canonical(text, buffer, &path) != PATH_OK || !slice_equal(path, text) ||
+        strpbrk(setting->value, "?#") != NULL) { /* where the path of a request ends */
         return error_set(error, ERR_USAGE, "--events: not a path such as /events: %s",
                          setting->value);
     }
@@ -239,7 +240,7 @@ static const struct option answer_options[] = {
     {.name = "secure-headers",
      .variable = "CAIRN_SECURE_HEADERS",
      .is_common = true,
-     .help = "the same for a preset of security fields",
+     .help = "a preset of security fields for every answer",
      .apply = option_set_flag,
      IN(is_secure)},
     {.name = "events",
@@ -255,7 +256,7 @@ static const struct option answer_options[] = {
      .separators = ",",
      .is_repeatable = true,
      .help = "whose pages may listen there, besides the sites' own",
-     .more = "https://HOST or https://HOST:PORT.",
+     .more = "https://HOST or https://HOST:PORT. For --events and --live-reload.",
      .apply = add_origins},
     {.name = "live-reload",
      .variable = "CAIRN_LIVE_RELOAD",

@@ -135,9 +135,16 @@ class TestAnswers(Events):
             self.assertEqual(client.read().status, 404)
 
     def test_a_path_that_is_none_is_refused(self):
-        for path in ("events", "/a//b", "/a/../b", "/a%2eb", ""):
+        for path in ("events", "/a//b", "/a/../b", "/a%2eb", "/a?b", "/a#b", ""):
             done = cairn.run("cairn-serve", "--events", path, expect=2)
             self.assertIn("--events", done.err)
+
+    def test_origins_without_a_path_are_refused(self):
+        done = cairn.run("cairn-serve", "--events-origin", "https://app.example", expect=2)
+        self.assertIn("--events PATH", done.err)
+        with self.serve(self.first, options=["--live-reload", "--events-origin",
+                                                "https://app.example"]):
+            pass
 
     def test_the_first_words(self):
         with self.serve(self.first, options=EVENTS) as server:
