@@ -1,18 +1,11 @@
 #include "packer/add.h"
 
+#include "common/clock.h"
 #include "packer/archive/compress.h"
 #include "packer/session.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void print_bytes(FILE *file, double bytes)
 {
@@ -54,7 +47,7 @@ static void print_summary(const struct add_result *result, FILE *file)
     fprintf(file, ", release %" PRIu64 ", %.1f s\n", result->release, result->seconds);
 }
 
-static void fill_result(struct session *session, double started_s, struct add_result *result)
+static void fill_result(struct session *session, double started_ms, struct add_result *result)
 {
     *result = (struct add_result){
         .index_path = session->index_path,
@@ -67,7 +60,7 @@ static void fill_result(struct session *session, double started_s, struct add_re
         .appended_bytes = session->writer->offset - session->old_bytes,
         .index_bytes = session->image.count,
         .savings = session->savings,
-        .seconds = now_s() - started_s,
+        .seconds = (monotonic_exact_ms() - started_ms) / 1e3,
     };
     session->index_path = NULL; /* the result's now */
 }
@@ -85,7 +78,7 @@ static void tell_result(struct operation *operation, const struct add_result *re
 int add_release(const struct add_options *options, struct add_result *out_result,
                 struct error *error)
 {
-    double started_s = now_s();
+    double started_ms = monotonic_exact_ms();
     *out_result = (struct add_result){0};
     struct session session;
     int status = session_init(&session, options, error);
@@ -94,7 +87,7 @@ int add_release(const struct add_options *options, struct add_result *out_result
     }
     if (status == 0) {
         session_save_cache(&session);
-        fill_result(&session, started_s, out_result);
+        fill_result(&session, started_ms, out_result);
         tell_result(options->operation, out_result);
         if (!options->quiet) {
             print_summary(out_result, options->messages);

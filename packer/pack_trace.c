@@ -1,5 +1,6 @@
 #include "packer/pack_trace.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "telemetry/exporter.h"
 
@@ -62,7 +63,7 @@ static void send_spans(struct pack_trace *trace)
         fprintf(stderr, "%s: telemetry: %s\n", program, error.text);
         return;
     }
-    int64_t until_ms = exporter_now_ms() + PACK_TRACE_PATIENCE_MS;
+    int64_t until_ms = monotonic_ms() + PACK_TRACE_PATIENCE_MS;
     const struct slice spans = {(const char *)operation->spans.bytes, operation->spans.count};
     exporter_send(exporter, SIGNAL_TRACES, spans, operation->span_count, until_ms);
     while (!exporter_is_idle(exporter, SIGNAL_TRACES)) {

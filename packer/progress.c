@@ -1,20 +1,14 @@
 #include "packer/progress.h"
 
+#include "common/clock.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES = 256 };
-
-static double clock_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static bool is_set(const char *name)
 {
@@ -43,7 +37,7 @@ void progress_begin(struct progress *progress, const char *phase, uint64_t files
     progress->files_total = files;
     progress->bytes = 0;
     progress->bytes_total = bytes;
-    progress->started_s = clock_s();
+    progress->started_s = monotonic_exact_ms() / 1e3;
     progress->drawn_s = 0;
 }
 
@@ -94,7 +88,7 @@ void progress_add(struct progress *progress, uint64_t files, uint64_t bytes)
     }
     progress->files += files;
     progress->bytes += bytes;
-    double now_s = clock_s();
+    double now_s = monotonic_exact_ms() / 1e3;
     if (now_s - progress->drawn_s >= 0.1 && now_s - progress->started_s >= 0.2) {
         draw(progress, now_s);
     }

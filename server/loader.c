@@ -1,5 +1,6 @@
 #include "server/loader.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "server/content_check.h"
 #include "server/overlay_base.h"
@@ -14,13 +15,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 const struct site_list *loader_sites(const struct loader *loader)
 {
@@ -270,7 +264,7 @@ static size_t count_layers(const struct site_list *sites, const struct site *sit
 
 static void draft(struct loader *loader, struct site_change change)
 {
-    change.at_ms = (int64_t)now_ms();
+    change.at_ms = (int64_t)monotonic_exact_ms();
     if (loader->announcer != NULL) {
         announcer_note(loader->announcer, loader_sites(loader));
     }
@@ -287,7 +281,7 @@ static void publish_draft(struct loader *loader)
     if (next != NULL) {
         loader->draft = NULL;
         /* a step that nobody has seen is no change */
-        site_list_date(next, loader_sites(loader), (int64_t)now_ms());
+        site_list_date(next, loader_sites(loader), (int64_t)monotonic_exact_ms());
         publication_publish(loader->publication, next);
         host_meters_prune(&loader->host_meters, next);
     }
@@ -412,7 +406,7 @@ static int prepare(struct loader *loader, const struct load_request *request,
 /* What came of one, now that all are live, or none is. */
 static void settle(struct loader *loader, struct load *load, int status)
 {
-    double ms = now_ms() - load->started_ms;
+    double ms = monotonic_exact_ms() - load->started_ms;
     if (load->status == 0 && status != 0) {
         load->status =
             error_set(&load->error, -ECANCELED,
@@ -430,7 +424,7 @@ int loader_load_all(struct loader *loader, struct load *loads, size_t count)
     overwrite_check_run(loader_sites(loader)); /* what is damaged is not on top already */
     for (size_t i = 0; i < count; i++) {
         struct load *load = &loads[i];
-        load->started_ms = now_ms();
+        load->started_ms = monotonic_exact_ms();
         load->status = prepare(loader, &load->request, &load->result, &load->error);
         status = status == 0 ? load->status : status;
     }
@@ -496,7 +490,7 @@ void loader_retire(struct loader *loader, const struct site *site)
 int loader_rollback(struct loader *loader, const struct site_stack *stack,
                     struct load_result *out_result, struct error *error)
 {
-    double started_ms = now_ms();
+    double started_ms = monotonic_exact_ms();
     if (stack->active_count < 2) {
         return error_set(error, ERR_EMPTY, "there is no release below %llu",
                          (unsigned long long)stack->sites[0]->index->release);
@@ -509,7 +503,7 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
     };
     publish(loader, (struct site_change){.retired = stack->sites[0]});
     out_result->layers = count_layers(loader_sites(loader), top);
-    out_result->ms = now_ms() - started_ms;
+    out_result->ms = monotonic_exact_ms() - started_ms;
     atomic_fetch_add_explicit(&loader->counts.rollbacks, 1, memory_order_relaxed);
     return 0;
 }

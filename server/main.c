@@ -1,5 +1,6 @@
 /* cairn-serve: loads the first releases, starts the workers, and then is the control thread: it
  * waits for commands, signals, workers that end and sites that nobody uses any more. */
+#include "common/clock.h"
 #include "common/fault_guard.h"
 #include "common/mem.h"
 #include "common/standard_streams.h"
@@ -18,13 +19,6 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int failed(const struct error *error)
 {
@@ -57,7 +51,7 @@ static void begin_drain(struct server *server)
         listeners_close(&server->listeners);
         admin_drain(server->admin);
         events_drain(server->events, WS_CODE_GOING_AWAY);
-        server->drain_until_ms = now_ms() + (int64_t)server->config.limits.drain_ms;
+        server->drain_until_ms = monotonic_ms() + (int64_t)server->config.limits.drain_ms;
         workers_drain(server->workers);
     } else {
         events_stop(server->events, true); /* asked twice: at once */
@@ -77,11 +71,9 @@ static void begin_end(struct server *server)
 
 static void reload(struct server *server)
 {
-    struct timespec now;
     struct reply reply = {0};
-    clock_gettime(CLOCK_MONOTONIC, &now);
     service_manager_tell("RELOADING=1\nMONOTONIC_USEC=%lld",
-                         (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+                         (long long)clock_ns(CLOCK_MONOTONIC) / 1000);
     (void)server_load_start_indexes(server, true, &reply);
     server_log_reply(&reply);
     service_manager_tell("READY=1");
@@ -116,7 +108,7 @@ static void start_successor(struct server *server)
         fprintf(stderr, "cairn-serve: %s\n", error.text);
         return;
     }
-    server->successor_until_ms = now_ms() + PATIENCE_MS;
+    server->successor_until_ms = monotonic_ms() + PATIENCE_MS;
     fprintf(stderr, "cairn-serve: handing over to process %ld\n", (long)server->successor);
 }
 
@@ -124,7 +116,7 @@ static void start_successor(struct server *server)
 static void on_successor(struct server *server)
 {
     char byte;
-    bool is_over = now_ms() >= server->successor_until_ms;
+    bool is_over = monotonic_ms() >= server->successor_until_ms;
     ssize_t count = read(server->successor_fd, &byte, 1);
     if (count < 0 && (errno == EAGAIN || errno == EINTR) && !is_over) {
         return;
@@ -181,7 +173,7 @@ static int64_t wait_ms(struct server *server)
     if (server->is_draining || server->successor != 0) {
         int64_t until_ms =
             server->is_draining ? server->drain_until_ms : server->successor_until_ms;
-        int64_t left_ms = until_ms - now_ms();
+        int64_t left_ms = until_ms - monotonic_ms();
         return left_ms > 0 ? left_ms : 0;
     }
     int64_t expiry_s = loader_expire(&server->loader);
@@ -204,7 +196,7 @@ static int64_t say_shortage(struct server *server)
     if (facts.what != SHORTAGE_NONE) { /* else the workers' counters are left alone */
         facts.count = workers_totals(server->workers).shortages;
     }
-    int64_t left_ms = shortage_turn(&server->shortage, &facts, now_ms());
+    int64_t left_ms = shortage_turn(&server->shortage, &facts, monotonic_ms());
     if (was_on && !server->shortage.is_on) {
         workers_end_shortage(server->workers);
     }
@@ -222,12 +214,12 @@ static void turn(struct server *server)
     fds[POLL_SUCCESSOR] = (struct pollfd){.fd = server->successor_fd, .events = POLLIN};
     bool takes_commands = server->successor == 0;
     size_t control_count =
-        takes_commands ? control_poll_fds(server->control, now_ms(), fds + POLL_FIXED) : 0;
-    int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, now_ms()));
+        takes_commands ? control_poll_fds(server->control, monotonic_ms(), fds + POLL_FIXED) : 0;
+    int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, monotonic_ms()));
     left = sooner(left, say_shortage(server));
     left = sooner(left, overwrite_check_turn(&server->overwrite_check,
-                                             loader_sites(&server->loader), now_ms()));
-    if (server->is_draining && now_ms() >= server->drain_until_ms) {
+                                             loader_sites(&server->loader), monotonic_ms()));
+    if (server->is_draining && monotonic_ms() >= server->drain_until_ms) {
         workers_stop(server->workers);
         left = 100;
     }
@@ -243,7 +235,7 @@ static void turn(struct server *server)
             on_signal(server);
         }
         /* what comes with the signal that starts a successor is the successor's */
-        control_turn(server->control, now_ms(), fds + POLL_FIXED,
+        control_turn(server->control, monotonic_ms(), fds + POLL_FIXED,
                      server->successor == 0 ? control_count : 0);
         loader_say_damage(&server->loader);
         undertaker_bury(&server->undertaker);

@@ -1,5 +1,6 @@
 #include "server/preload.h"
 
+#include "common/clock.h"
 #include "server/end_request.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
@@ -43,8 +43,7 @@ static bool load_chunk(const struct archive *archive, uint64_t at, uint64_t byte
 void preload_archive(const struct archive *archive, uint64_t bytes)
 {
     enum { MOMENT_MS = 100 };
-    struct timespec started, ended;
-    clock_gettime(CLOCK_MONOTONIC, &started);
+    int64_t started_ms = monotonic_ms();
     uint64_t at = 0;
     while (at < bytes && !end_is_requested()) {
         uint64_t chunk = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
@@ -55,11 +54,9 @@ void preload_archive(const struct archive *archive, uint64_t bytes)
         }
         at += chunk;
     }
-    clock_gettime(CLOCK_MONOTONIC, &ended);
-    long long ms = (long long)(ended.tv_sec - started.tv_sec) * 1000 +
-                   (ended.tv_nsec - started.tv_nsec) / 1000000;
-    if (ms >= MOMENT_MS) {
+    int64_t took_ms = monotonic_ms() - started_ms;
+    if (took_ms >= MOMENT_MS) {
         fprintf(stderr, "cairn-serve: %s: %llu bytes preloaded in %lld ms\n", archive->path,
-                (unsigned long long)at, ms);
+                (unsigned long long)at, (long long)took_ms);
     }
 }

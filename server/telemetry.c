@@ -1,5 +1,6 @@
 #include "server/telemetry.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wake.h"
 #include "server/metrics/metrics_export.h"
@@ -240,7 +241,7 @@ static void send_outbox(struct telemetry *telemetry, enum telemetry_signal signa
     if (outbox->count > 0) {
         exporter_send(telemetry->exporter, signal,
                       (struct slice){(const char *)outbox->items.bytes, outbox->items.count},
-                      outbox->count, exporter_now_ms() + (int64_t)timeout_ms);
+                      outbox->count, monotonic_ms() + (int64_t)timeout_ms);
     }
     outbox->items.count = 0;
     outbox->count = 0;
@@ -256,7 +257,7 @@ static void gather_answers(struct telemetry *telemetry, enum telemetry_signal si
     }
     bool is_enough;
     (void)look(telemetry, signal, &is_enough);
-    int64_t now_ms = exporter_now_ms();
+    int64_t now_ms = monotonic_ms();
     bool is_due = is_enough || now_ms >= outbox->due_ms || is_last;
     if (!is_due || !exporter_is_free(telemetry->exporter, signal)) {
         return;
@@ -287,7 +288,7 @@ static bool gather_metrics(struct telemetry *telemetry, bool is_last)
 {
     const struct telemetry_settings *settings = &telemetry->settings;
     struct outbox *outbox = &telemetry->outboxes[SIGNAL_METRICS];
-    int64_t now_ms = exporter_now_ms();
+    int64_t now_ms = monotonic_ms();
     if (!settings->targets[SIGNAL_METRICS].is_on || (now_ms < outbox->due_ms && !is_last)) {
         return true;
     }
@@ -303,7 +304,7 @@ static bool gather_metrics(struct telemetry *telemetry, bool is_last)
 /* How long nothing is due by itself. */
 static int64_t idle_ms(const struct telemetry *telemetry)
 {
-    int64_t now_ms = exporter_now_ms();
+    int64_t now_ms = monotonic_ms();
     int64_t least_ms = INT32_MAX;
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         int64_t left_ms = telemetry->outboxes[signal].due_ms - now_ms;
@@ -341,14 +342,14 @@ static bool is_empty(struct telemetry *telemetry)
 /* What is left, and the metrics as they are now. */
 static void flush(struct telemetry *telemetry)
 {
-    int64_t until_ms = exporter_now_ms() + TELEMETRY_FLUSH_MS;
+    int64_t until_ms = monotonic_ms() + TELEMETRY_FLUSH_MS;
     exporter_hurry(telemetry->exporter, until_ms);
     bool has_metrics = gather_metrics(telemetry, true);
-    while ((!has_metrics || !is_empty(telemetry)) && exporter_now_ms() < until_ms) {
+    while ((!has_metrics || !is_empty(telemetry)) && monotonic_ms() < until_ms) {
         has_metrics = has_metrics || gather_metrics(telemetry, true);
         gather_answers(telemetry, SIGNAL_TRACES, true);
         gather_answers(telemetry, SIGNAL_LOGS, true);
-        exporter_turn(telemetry->exporter, -1, until_ms - exporter_now_ms());
+        exporter_turn(telemetry->exporter, -1, until_ms - monotonic_ms());
     }
     exporter_turn(telemetry->exporter, -1, 0); /* what has no time left is given up, and said */
 }
@@ -356,7 +357,7 @@ static void flush(struct telemetry *telemetry)
 static void *run(void *argument)
 {
     struct telemetry *telemetry = argument;
-    int64_t now_ms = exporter_now_ms();
+    int64_t now_ms = monotonic_ms();
     telemetry->outboxes[SIGNAL_METRICS].due_ms =
         now_ms + (int64_t)telemetry->settings.metric_interval_ms;
     while (!atomic_load(&telemetry->is_stopping)) {

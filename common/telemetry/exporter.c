@@ -1,5 +1,6 @@
 #include "telemetry/exporter.h"
 
+#include "common/clock.h"
 #include "common/codec_gzip.h"
 #include "common/mem.h"
 #include "telemetry/retry.h"
@@ -8,7 +9,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* One request, from when it is made until it is delivered or given up. */
@@ -42,13 +42,6 @@ struct exporter {
     int64_t until_ms; /* when all ends; INT64_MAX: nobody has said */
     struct line lines[TELEMETRY_SIGNALS];
 };
-
-int64_t exporter_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- opening ---- */
 
@@ -140,7 +133,7 @@ bool exporter_is_idle(const struct exporter *exporter, enum telemetry_signal sig
 bool exporter_is_free(const struct exporter *exporter, enum telemetry_signal signal)
 {
     return exporter_is_idle(exporter, signal) &&
-           exporter_now_ms() >= exporter->lines[signal].not_before_ms;
+           monotonic_ms() >= exporter->lines[signal].not_before_ms;
 }
 
 /* Compressed, if that is asked for and it gets shorter. */
@@ -165,7 +158,7 @@ void exporter_send(struct exporter *exporter, enum telemetry_signal signal, stru
     shipment->is_there = true;
     shipment->is_compressed = false;
     shipment->items = count;
-    shipment->next_ms = exporter_now_ms();
+    shipment->next_ms = monotonic_ms();
     shipment->until_ms = sooner(until_ms, exporter->until_ms);
     otlp_request(&shipment->body,
                  (struct slice){(const char *)exporter->resource.bytes, exporter->resource.count},
@@ -180,7 +173,7 @@ void exporter_hurry(struct exporter *exporter, int64_t until_ms)
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         struct shipment *shipment = &exporter->lines[signal].shipment;
         shipment->until_ms = sooner(shipment->until_ms, until_ms);
-        shipment->next_ms = exporter_now_ms(); /* once more, now */
+        shipment->next_ms = monotonic_ms(); /* once more, now */
         exporter->lines[signal].not_before_ms = 0;
     }
     exporter->until_ms = until_ms;
@@ -289,7 +282,7 @@ static void on_later(struct exporter *exporter, const struct http_answer *answer
     uint64_t delay_ms =
         retry_delay_ms(line->tries, answer->retry_after_s, id_source_next(&exporter->random));
     bool is_ending = exporter->until_ms != INT64_MAX;
-    shipment->next_ms = exporter_now_ms() + (int64_t)delay_ms;
+    shipment->next_ms = monotonic_ms() + (int64_t)delay_ms;
     line->not_before_ms = is_ending ? 0 : shipment->next_ms;
     if (shipment->next_ms >= shipment->until_ms) {
         give_up(exporter, answer->signal);
@@ -319,7 +312,7 @@ static int64_t begin_due(struct exporter *exporter, int64_t timeout_ms)
     for (enum telemetry_signal signal = 0; signal < TELEMETRY_SIGNALS; signal++) {
         struct line *line = &exporter->lines[signal];
         struct shipment *shipment = &line->shipment;
-        int64_t now_ms = exporter_now_ms();
+        int64_t now_ms = monotonic_ms();
         if (!shipment->is_there) {
             bool is_paused = line->not_before_ms > now_ms;
             timeout_ms = is_paused ? sooner(timeout_ms, line->not_before_ms - now_ms) : timeout_ms;

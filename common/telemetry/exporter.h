@@ -48,7 +48,4 @@ struct exporter_totals {
 struct exporter_totals exporter_totals(const struct exporter *exporter,
                                        enum telemetry_signal signal);
 
-/* Milliseconds of the monotonic clock. */
-int64_t exporter_now_ms(void);
-
 #endif

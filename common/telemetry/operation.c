@@ -1,12 +1,12 @@
 #include "telemetry/operation.h"
 
+#include "common/clock.h"
+
 #include <time.h>
 
 uint64_t operation_now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return (uint64_t)clock_ns(CLOCK_REALTIME);
 }
 
 static bool is_recorded(const struct operation *operation)

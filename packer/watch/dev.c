@@ -1,5 +1,6 @@
 #include "packer/watch/dev.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "packer/watch/announcement.h"
 #include "packer/watch/dev_server.h"
@@ -26,13 +27,6 @@ struct dev {
     char *archive_path;
     bool is_moving; /* the next release is in another archive */
 };
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 /* ---- what the person sees ---- */
 
@@ -70,7 +64,7 @@ static void print_change(const struct dev *run, const struct watch_event *event)
     print_count(run->out, update->changed_count, "changed");
     print_count(run->out, update->added_count, "added");
     print_count(run->out, update->removed_count, "removed");
-    fprintf(run->out, "%.0f ms\n", now_ms() - event->begun_ms);
+    fprintf(run->out, "%.0f ms\n", monotonic_exact_ms() - event->begun_ms);
     fflush(run->out);
 }
 

@@ -1,21 +1,14 @@
 #include "packer/watch/owed.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "packer/push.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { AGAIN_MS = 1000 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void owed_init(struct owed *owed, const char *socket_path, bool quiet, FILE *messages)
 {
@@ -116,6 +109,6 @@ void owed_tell(struct owed *owed)
         owed->is_index_told = false;
     }
     if (status != ERR_REFUSED) { /* a server that says no has its reasons */
-        owed->again_ms = now_ms() + AGAIN_MS;
+        owed->again_ms = monotonic_ms() + AGAIN_MS;
     }
 }

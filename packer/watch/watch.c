@@ -1,5 +1,6 @@
 #include "packer/watch/watch.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/release.h"
 #include "packer/watch/folder_watch.h"
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -40,18 +40,6 @@ struct watch {
     uint64_t first_bytes;
     struct error error;
 };
-
-static double now_exact_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static int64_t now_ms(void)
-{
-    return (int64_t)now_exact_ms();
-}
 
 struct watch *watch_new(const struct add_options *options)
 {
@@ -92,14 +80,14 @@ void watch_free(struct watch *watch)
 static void plan_scan(struct watch *watch, int64_t begun_ms)
 {
     const char *problem = folder_watch_problem(watch->folders);
-    watch->scan_takes_ms = now_ms() - begun_ms;
+    watch->scan_takes_ms = monotonic_ms() - begun_ms;
     if (problem == NULL) {
         watch->scan_ms = -1;
         return;
     }
     int64_t pause_ms = watch->scan_takes_ms * SCAN_SHARE;
     pause_ms = pause_ms > SCAN_LEAST_MS ? pause_ms : SCAN_LEAST_MS;
-    watch->scan_ms = now_ms() + pause_ms;
+    watch->scan_ms = monotonic_ms() + pause_ms;
     if (!watch->has_told_scanning) {
         watch->has_told_scanning = true;
         fprintf(watch->options.messages,
@@ -139,7 +127,7 @@ static void remove_old_index(struct watch *watch)
 static int open_session(struct watch *watch, struct error *error)
 {
     const struct change_set everything = {.is_all = true};
-    int64_t begun_ms = now_ms();
+    int64_t begun_ms = monotonic_ms();
     folder_watch_forget(watch->folders, &everything);
     change_set_clear(&watch->changes);
     watch->has_session = true;
@@ -163,7 +151,7 @@ static int open_session(struct watch *watch, struct error *error)
 
 int watch_begin(struct watch *watch, struct watch_event *out_event, struct error *error)
 {
-    double begun_ms = now_exact_ms();
+    double begun_ms = monotonic_exact_ms();
     int status = open_session(watch, error);
     if (status == 0) {
         const struct update_result none = {.is_release = true, .is_whole = true};
@@ -203,7 +191,7 @@ static bool is_of_system(int status)
 /* True: it is to be told. */
 static bool note_failure(struct watch *watch, int status)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     bool passes = should_pass(status);
     if (watch->failing_since_ms < 0) {
         watch->failing_since_ms = now;
@@ -225,7 +213,7 @@ static bool note_failure(struct watch *watch, int status)
 
 static int update(struct watch *watch, struct update_result *out_result, struct error *error)
 {
-    int64_t begun_ms = now_ms();
+    int64_t begun_ms = monotonic_ms();
     walk_find_changed_links(&watch->session.walk, &watch->changes);
     change_set_settle(&watch->changes);
     bool was_all = watch->changes.is_all;
@@ -245,7 +233,7 @@ static int update(struct watch *watch, struct update_result *out_result, struct 
 /* Acts upon the changes. True: there is an event. */
 static bool act(struct watch *watch, struct watch_event *out_event)
 {
-    double begun_ms = now_exact_ms();
+    double begun_ms = monotonic_exact_ms();
     struct update_result result = {.is_release = true, .is_whole = true};
     int status = 0;
     quiet_end(&watch->quiet);
@@ -280,7 +268,7 @@ static void read_news(struct watch *watch)
     const struct walk *walk = watch->has_session ? &watch->session.walk : NULL;
     folder_watch_read(watch->folders, walk, &watch->changes, &news);
     if (news.is_any || news.is_root_lost) {
-        quiet_note(&watch->quiet, now_ms(), news.is_removal || news.is_root_lost);
+        quiet_note(&watch->quiet, monotonic_ms(), news.is_removal || news.is_root_lost);
     }
     watch->is_root_lost |= news.is_root_lost;
 }
@@ -293,7 +281,7 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 /* Until a moment; -1: there is none. */
 static int64_t left_ms(int64_t due_ms)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     return due_ms < 0 ? -1 : due_ms > now ? due_ms - now : 0;
 }
 
@@ -301,7 +289,7 @@ static int64_t left_ms(int64_t due_ms)
 static int64_t wait_ms(struct watch *watch)
 {
     int64_t left = left_ms(sooner(watch->again_ms, watch->scan_ms));
-    return sooner(left, quiet_wait_ms(&watch->quiet, now_ms()));
+    return sooner(left, quiet_wait_ms(&watch->quiet, monotonic_ms()));
 }
 
 void watch_next(struct watch *watch, struct pollfd *others, size_t count, int64_t until_ms,
@@ -327,7 +315,7 @@ void watch_next(struct watch *watch, struct pollfd *others, size_t count, int64_
         if (wait_ms(watch) != 0) {
             continue;
         }
-        if (watch->scan_ms >= 0 && now_ms() >= watch->scan_ms) {
+        if (watch->scan_ms >= 0 && monotonic_ms() >= watch->scan_ms) {
             change_set_add_all(&watch->changes);
         }
         if (act(watch, out_event)) {
@@ -350,5 +338,5 @@ void watch_change_archive(struct watch *watch, const char *archive_path)
 {
     close_session(watch);
     watch->options.archive_path = archive_path;
-    watch->again_ms = now_ms();
+    watch->again_ms = monotonic_ms();
 }

@@ -2,6 +2,7 @@
 
 #include "admin/change.h"
 #include "admin/connection.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wake.h"
 #include "net/thread.h"
@@ -113,9 +114,7 @@ int admin_new(const struct admin_settings *settings, const struct listeners *lis
 static void begin_turn(struct admin *admin)
 {
     struct admin_turn *turn = &admin->turn;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    turn->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    turn->now_ms = monotonic_ms();
     turn->context.now_ms = turn->now_ms;
     turn->context.now_s = time(NULL);
     date_line_set(&turn->common.date, turn->context.now_s);

@@ -1,5 +1,6 @@
 #include "events/events.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wake.h"
 #include "events/event_session.h"
@@ -10,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 struct events {
@@ -159,9 +159,7 @@ static void end_expired(struct events *events)
 
 static void read_clock(struct events *events)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    events->pool.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    events->pool.now_ms = monotonic_ms();
 }
 
 /* How long the loop may sleep; -1: until it is woken. */

@@ -1,5 +1,6 @@
 #include "net/exchange.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "http/forwarded.h"
 #include "http/h1_parse.h"
@@ -10,13 +11,6 @@
 #include <time.h>
 
 /* ---- time ---- */
-
-static int64_t clock_ns(clockid_t id)
-{
-    struct timespec now;
-    clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 void exchange_note_read(struct turn *turn)
 {

@@ -1,5 +1,6 @@
 #include "net/log_writer.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wake.h"
 
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -60,13 +60,6 @@ enum outcome {
     WROTE_BLOCKED, /* the reader has to read first */
     WROTE_FAILED,  /* errno in `trouble` */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- what is said of it ---- */
 
@@ -121,7 +114,7 @@ static const char *advice(int number)
 
 static bool may_say(struct log_writer *writer)
 {
-    int64_t now = now_ms();
+    int64_t now = monotonic_ms();
     bool may = !writer->has_said || now - writer->said_ms >= SAY_MS;
     if (may) {
         writer->has_said = true;
@@ -301,10 +294,10 @@ static void write_turn(struct log_writer *writer)
 /* Nobody adds lines any more. A reader gets time to read; what has failed is not tried for long. */
 static void write_last(struct log_writer *writer)
 {
-    int64_t until_ms = now_ms() + LOG_END_MS / 2;
+    int64_t until_ms = monotonic_ms() + LOG_END_MS / 2;
     enum outcome outcome;
     while ((outcome = write_rings(writer)) != WROTE_NOTHING && outcome != WROTE_FAILED) {
-        int64_t left_ms = until_ms - now_ms();
+        int64_t left_ms = until_ms - monotonic_ms();
         if (left_ms <= 0) {
             break;
         }
@@ -376,7 +369,7 @@ int log_writer_start(struct log_writer *writer, const struct sock_fprog *filter,
 /* Until the thread tells something, or the time is up. */
 static void wait_for_thread(struct log_writer *writer, int64_t until_ms)
 {
-    int64_t left_ms = until_ms - now_ms();
+    int64_t left_ms = until_ms - monotonic_ms();
     struct pollfd told = {.fd = writer->told_fd, .events = POLLIN};
     uint64_t ignored;
     if (poll(&told, 1, left_ms > 0 ? (int)left_ms : 0) > 0) {
@@ -386,13 +379,13 @@ static void wait_for_thread(struct log_writer *writer, int64_t until_ms)
 
 int log_writer_reopen(struct log_writer *writer, int fd)
 {
-    int64_t until_ms = now_ms() + LOG_REOPEN_MS;
+    int64_t until_ms = monotonic_ms() + LOG_REOPEN_MS;
     atomic_store(&writer->next_fd, fd);
     wake_eventfd(writer->wake_fd);
     while (atomic_load(&writer->next_fd) != FD_NONE) {
         wait_for_thread(writer, until_ms);
         int expected = fd;
-        if (now_ms() >= until_ms &&
+        if (monotonic_ms() >= until_ms &&
             atomic_compare_exchange_strong(&writer->next_fd, &expected, FD_NONE)) {
             close(fd);
             return -ETIMEDOUT;
@@ -411,9 +404,9 @@ void log_writer_free(struct log_writer *writer)
     if (writer == NULL) {
         return;
     }
-    int64_t until_ms = now_ms() + LOG_END_MS;
+    int64_t until_ms = monotonic_ms() + LOG_END_MS;
     atomic_store(&writer->is_over, true);
-    while (writer->is_started && !atomic_load(&writer->has_ended) && now_ms() < until_ms) {
+    while (writer->is_started && !atomic_load(&writer->has_ended) && monotonic_ms() < until_ms) {
         wake_eventfd(writer->wake_fd);
         wait_for_thread(writer, until_ms);
     }

@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wake.h"
 #include "net/h1_session.h"
@@ -188,8 +189,7 @@ static void close_listeners(struct loop *loop)
 static void read_clocks(struct loop *loop)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    loop->turn.conns.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    loop->turn.conns.now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
     residency_set_time(&loop->turn.residency, loop->turn.conns.now_ms);
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     date_line_set(&loop->turn.common.date, now.tv_sec);
