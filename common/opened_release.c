@@ -1,5 +1,6 @@
 #include "common/opened_release.h"
 
+#include "common/field_lines.h"
 #include "common/mem.h"
 #include "common/read_at.h"
 
@@ -86,13 +87,6 @@ bool opened_release_signer(const struct opened_release *opened, char out[KEY_ID_
     return true;
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
-    size_t shorter = a.count < b.count ? a.count : b.count;
-    int order = shorter == 0 ? 0 : memcmp(a.bytes, b.bytes, shorter);
-    return order != 0 ? order : (a.count > b.count) - (a.count < b.count);
-}
-
 static int compare_rows(const void *a, const void *b)
 {
     return slice_compare(((const struct entry_row *)a)->path, ((const struct entry_row *)b)->path);
@@ -114,14 +108,10 @@ struct entry_row *sorted_entries(const struct index *index)
 struct slice head_field(struct slice lines, struct slice name)
 {
     while (lines.count > 0) {
-        const char *end = memchr(lines.bytes, '\r', lines.count);
-        size_t count = end == NULL ? lines.count : (size_t)(end - lines.bytes);
-        struct slice line = {lines.bytes, count};
-        if (line.count > name.count + 2 && line.bytes[name.count] == ':' &&
-            slice_equal_ignoring_case((struct slice){line.bytes, name.count}, name)) {
-            return slice_after(line, name.count + 2);
+        struct slice line = field_line_take(&lines);
+        if (field_line_is(line, name) && line.count > name.count && line.bytes[name.count] == ':') {
+            return field_line_value(line, name.count + 1);
         }
-        lines = slice_after(lines, count + 2);
     }
     return (struct slice){"", 0};
 }

@@ -28,9 +28,6 @@ struct entry_row {
 };
 struct entry_row *sorted_entries(const struct index *index);
 
-/* Less than, equal to or greater than 0, by bytes. */
-int slice_compare(struct slice a, struct slice b);
-
 /* The value of a field in stored field lines; empty if it is not there. */
 struct slice head_field(struct slice lines, struct slice name);
 

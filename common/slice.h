@@ -26,9 +26,28 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.count == b.count && (a.count == 0 || memcmp(a.bytes, b.bytes, a.count) == 0);
 }
 
+/* Less than, equal to or greater than 0, by bytes; what begins another one stands before it. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    size_t shorter = a.count < b.count ? a.count : b.count;
+    int order = shorter == 0 ? 0 : memcmp(a.bytes, b.bytes, shorter);
+    return order != 0 ? order : (a.count > b.count) - (a.count < b.count);
+}
+
+/* The same for qsort() and bsearch() of slices. */
+static inline int slice_order(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
 static inline bool slice_starts_with(struct slice whole, struct slice start)
 {
     return whole.count >= start.count && memcmp(whole.bytes, start.bytes, start.count) == 0;
+}
+
+static inline bool string_starts_with(const char *whole, const char *start)
+{
+    return strncmp(whole, start, strlen(start)) == 0;
 }
 
 /* What stands behind the first `count` bytes (all of it if there are fewer: an empty slice). */

@@ -67,11 +67,7 @@ static int compare_routes(const void *a, const void *b)
 {
     const struct route *const *x = a;
     const struct route *const *y = b;
-    size_t shorter = (*x)->path.count < (*y)->path.count ? (*x)->path.count : (*y)->path.count;
-    int order = memcmp((*x)->path.bytes, (*y)->path.bytes, shorter);
-    return order != 0
-               ? order
-               : ((*x)->path.count > (*y)->path.count) - ((*x)->path.count < (*y)->path.count);
+    return slice_compare((*x)->path, (*y)->path);
 }
 
 /* Sorted by path; the caller frees. */

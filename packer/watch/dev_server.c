@@ -1,6 +1,7 @@
 #include "packer/watch/dev_server.h"
 
 #include "common/mem.h"
+#include "common/slice.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -178,9 +179,8 @@ static int start_process(struct dev_server *server, struct passing *passing, str
 
 /* ---- what it says ---- */
 
-static int ended(const struct dev_server *server, struct error *error)
+static int ended(struct error *error)
 {
-    (void)server;
     return error_set(error, ERR_REFUSED, "the server has ended");
 }
 
@@ -206,7 +206,7 @@ static int read_line(struct dev_server *server, struct error *error)
             continue;
         }
         if (got <= 0) {
-            return ended(server, error);
+            return ended(error);
         }
         if (server->line[count] == '\n') {
             server->line[count] = '\0';
@@ -215,15 +215,10 @@ static int read_line(struct dev_server *server, struct error *error)
     }
 }
 
-static bool begins_with(const char *text, const char *begin)
-{
-    return strncmp(text, begin, strlen(begin)) == 0;
-}
-
 static int read_ready(struct dev_server *server, char **out_url, struct error *error)
 {
     int status = read_line(server, error);
-    while (status == 0 && !begins_with(server->line, "ready ")) {
+    while (status == 0 && !string_starts_with(server->line, "ready ")) {
         status = read_line(server, error);
     }
     if (status == 0) {
@@ -241,7 +236,7 @@ static int write_line(struct dev_server *server, const char *command, struct err
         ssize_t written = write(server->command_fd, line + at, count - at);
         if (written < 0 && errno != EINTR) {
             free(line);
-            return ended(server, error);
+            return ended(error);
         }
         at += written < 0 ? 0 : (size_t)written;
     }
@@ -255,8 +250,8 @@ int dev_server_tell(struct dev_server *server, const char *command, struct error
     if (status == 0) {
         status = read_line(server, error);
     }
-    while (status == 0 && !begins_with(server->line, "ok ") &&
-           !begins_with(server->line, "error ")) {
+    while (status == 0 && !string_starts_with(server->line, "ok ") &&
+           !string_starts_with(server->line, "error ")) {
         status = read_line(server, error);
     }
     return status;
@@ -265,7 +260,7 @@ int dev_server_tell(struct dev_server *server, const char *command, struct error
 int dev_server_command(struct dev_server *server, const char *command, struct error *error)
 {
     int status = dev_server_tell(server, command, error);
-    if (status == 0 && begins_with(server->line, "error ")) {
+    if (status == 0 && string_starts_with(server->line, "error ")) {
         status = error_set(error, ERR_REFUSED, "%s", server->line);
     }
     return status;

@@ -1,6 +1,7 @@
 #include "packer/watch/scratch_folder.h"
 
 #include "common/mem.h"
+#include "common/slice.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,11 +20,6 @@
 #define LOCK_NEW  "lock.new"
 #define CONTENT   "site" /* what all other names in it begin with */
 
-static bool begins_with(const char *text, const char *begin)
-{
-    return strncmp(text, begin, strlen(begin)) == 0;
-}
-
 /* Its own files alone: what somebody else has put there stays, and the folder with it. The lock
  * goes last. */
 static void remove_files(const char *path, const char *kept)
@@ -31,8 +27,9 @@ static void remove_files(const char *path, const char *kept)
     DIR *directory = opendir(path);
     const struct dirent *found;
     while (directory != NULL && (found = readdir(directory)) != NULL) {
-        bool is_own = begins_with(found->d_name, CONTENT) || strcmp(found->d_name, LOCK_NEW) == 0;
-        if (is_own && (kept == NULL || !begins_with(found->d_name, kept))) {
+        bool is_own =
+            string_starts_with(found->d_name, CONTENT) || strcmp(found->d_name, LOCK_NEW) == 0;
+        if (is_own && (kept == NULL || !string_starts_with(found->d_name, kept))) {
             char *name = mem_format("%s/%s", path, found->d_name);
             (void)unlink(name);
             free(name);
@@ -87,7 +84,8 @@ static void remove_left(const char *parent)
     DIR *directory = opendir(parent);
     const struct dirent *found;
     while (directory != NULL && (found = readdir(directory)) != NULL) {
-        if (begins_with(found->d_name, PREFIX) && strlen(found->d_name) == strlen(PREFIX UNIQUE)) {
+        if (string_starts_with(found->d_name, PREFIX) &&
+            strlen(found->d_name) == strlen(PREFIX UNIQUE)) {
             char *path = mem_format("%s/%s", parent, found->d_name);
             remove_if_left(path);
             free(path);

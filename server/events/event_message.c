@@ -12,15 +12,6 @@ struct event_hosts {
     struct slice *names; /* sorted, each once; they own their bytes */
 };
 
-static int by_bytes(const void *a, const void *b)
-{
-    const struct slice *x = a;
-    const struct slice *y = b;
-    size_t least = x->count < y->count ? x->count : y->count;
-    int order = least == 0 ? 0 : memcmp(x->bytes, y->bytes, least);
-    return order != 0 ? order : (x->count > y->count) - (x->count < y->count);
-}
-
 struct event_hosts *event_hosts_new(const struct slice *names, size_t count)
 {
     struct event_hosts *hosts = mem_zeroed(1, sizeof *hosts);
@@ -31,7 +22,7 @@ struct event_hosts *event_hosts_new(const struct slice *names, size_t count)
         hosts->names[i] =
             (struct slice){mem_string(names[i].bytes, names[i].count), names[i].count};
     }
-    qsort(hosts->names, count, sizeof *hosts->names, by_bytes);
+    qsort(hosts->names, count, sizeof *hosts->names, slice_order);
     return hosts;
 }
 
@@ -52,7 +43,7 @@ void event_hosts_unref(struct event_hosts *hosts)
 static size_t find_name(const struct event_hosts *hosts, struct slice name)
 {
     const struct slice *found =
-        bsearch(&name, hosts->names, hosts->count, sizeof *hosts->names, by_bytes);
+        bsearch(&name, hosts->names, hosts->count, sizeof *hosts->names, slice_order);
     return found == NULL ? SIZE_MAX : (size_t)(found - hosts->names);
 }
 

@@ -1,5 +1,6 @@
 #include "http/file_answer.h"
 
+#include "common/field_lines.h"
 #include "common/validators.h"
 #include "http/accept.h"
 #include "http/conditional.h"
@@ -64,18 +65,14 @@ bool file_set_body(struct response *response, struct site *site,
  * the line. */
 static struct slice cut_type(struct slice lines, struct slice *out_before, struct slice *out_behind)
 {
-    static const struct slice name = {"Content-Type:", 13};
     struct slice rest = lines;
     while (rest.count > 0) {
-        const char *end = memchr(rest.bytes, '\n', rest.count);
-        size_t count = end == NULL ? rest.count : (size_t)(end - rest.bytes) + 1;
-        if (count > name.count &&
-            slice_equal_ignoring_case((struct slice){rest.bytes, name.count}, name)) {
-            *out_before = (struct slice){lines.bytes, (size_t)(rest.bytes - lines.bytes)};
-            *out_behind = slice_after(rest, count);
-            return (struct slice){rest.bytes, count};
+        struct slice line = field_line_take(&rest);
+        if (field_line_is(line, SLICE("Content-Type:"))) {
+            *out_before = (struct slice){lines.bytes, (size_t)(line.bytes - lines.bytes)};
+            *out_behind = rest;
+            return line;
         }
-        rest = slice_after(rest, count);
     }
     *out_before = lines;
     *out_behind = (struct slice){"", 0};

@@ -1,5 +1,6 @@
 #include "http/h1_write.h"
 
+#include "common/field_lines.h"
 #include "http/rule_fields.h"
 
 static const struct {
@@ -98,14 +99,9 @@ static void put_location(struct head_writer *writer, const struct response *resp
 /* Is there a line of this name ("X-Name:") in a head? */
 static bool has_line(struct slice head, struct slice name)
 {
-    while (head.count > name.count) {
-        const char *end = memchr(head.bytes, '\n', head.count);
-        if (end == NULL) {
-            return false;
-        }
-        head = slice_after(head, (size_t)(end - head.bytes) + 1);
-        if (head.count > name.count &&
-            slice_equal_ignoring_case((struct slice){head.bytes, name.count}, name)) {
+    (void)field_line_take(&head); /* the status line */
+    while (head.count > 0) {
+        if (field_line_is(field_line_take(&head), name)) {
             return true;
         }
     }
@@ -117,14 +113,12 @@ static void put_added(struct head_writer *writer, const char *head, struct slice
 {
     struct slice written = {head, (size_t)(writer->at - head)};
     while (added.count > 0) {
-        const char *end = memchr(added.bytes, '\n', added.count);
-        size_t line = end == NULL ? added.count : (size_t)(end - added.bytes) + 1;
-        const char *colon = memchr(added.bytes, ':', line);
-        size_t name = colon == NULL ? line : (size_t)(colon - added.bytes) + 1;
-        if (!has_line(written, (struct slice){added.bytes, name})) {
-            put(writer, (struct slice){added.bytes, line});
+        struct slice line = field_line_take(&added);
+        const char *colon = memchr(line.bytes, ':', line.count);
+        size_t name = colon == NULL ? line.count : (size_t)(colon - line.bytes) + 1;
+        if (!has_line(written, (struct slice){line.bytes, name})) {
+            put(writer, line);
         }
-        added = slice_after(added, line);
     }
 }
 

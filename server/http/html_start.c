@@ -16,12 +16,12 @@ static struct slice skip_spaces(struct slice text)
 /* What is not closed ends with the page: there is nothing behind it. */
 static const struct slice nothing = {NULL, 0};
 
-/* What stands behind the first `mark`, looked for from `from` on. */
-static struct slice behind(struct slice text, size_t from, struct slice mark)
+/* What stands behind the first '>', looked for from `from` on. */
+static struct slice behind_mark(struct slice text, size_t from)
 {
     struct slice rest = slice_after(text, from);
-    const char *found = memmem(rest.bytes, rest.count, mark.bytes, mark.count);
-    return found == NULL ? nothing : slice_after(rest, (size_t)(found - rest.bytes) + mark.count);
+    const char *found = rest.count == 0 ? NULL : memchr(rest.bytes, '>', rest.count);
+    return found == NULL ? nothing : slice_after(rest, (size_t)(found - rest.bytes) + 1);
 }
 
 /* <?xml ...?>, <!ELEMENT ...>, </#...>: comments by the tokenizer's leniency. A doctype is none. */
@@ -37,16 +37,32 @@ static bool is_bogus_comment(struct slice text)
            (slice_starts_with(text, SLICE("<!")) && !is_doctype);
 }
 
+/* Behind a comment that begins with "<!--"; what lies behind its end is not read. "<!-->" and
+ * "<!--->" are whole, "--!>" closes as well as "-->". */
+static struct slice skip_dashes(struct slice text)
+{
+    struct slice rest = slice_after(text, 2);
+    const char *found;
+    while ((found = memchr(rest.bytes, '-', rest.count)) != NULL) {
+        rest = slice_after(rest, (size_t)(found - rest.bytes));
+        if (slice_starts_with(rest, SLICE("-->"))) {
+            return slice_after(rest, 3);
+        }
+        if (found - text.bytes >= 4 && slice_starts_with(rest, SLICE("--!>"))) {
+            return slice_after(rest, 4);
+        }
+        rest = slice_after(rest, 1);
+    }
+    return nothing;
+}
+
 /* Behind a comment. The text itself: there is none here. */
 static struct slice skip_comment(struct slice text)
 {
     if (slice_starts_with(text, SLICE("<!--"))) {
-        /* "<!-->" and "<!--->" are whole; "--!>" closes as well */
-        struct slice plain = behind(text, 2, SLICE("-->"));
-        struct slice odd = behind(text, 4, SLICE("--!>"));
-        return plain.count > odd.count ? plain : odd;
+        return skip_dashes(text);
     }
-    return is_bogus_comment(text) ? behind(text, 2, SLICE(">")) : text;
+    return is_bogus_comment(text) ? behind_mark(text, 2) : text;
 }
 
 /* Behind the attributes of a tag and its '>'. One in a quoted value does not end it; a quote begins
@@ -94,7 +110,7 @@ static struct slice skip_tag(struct slice text, struct slice name)
     if (!is_whole_name) {
         return text;
     }
-    rest = is_doctype ? behind(rest, 0, SLICE(">")) : skip_attributes(rest);
+    rest = is_doctype ? behind_mark(rest, 0) : skip_attributes(rest);
     return rest.bytes == NULL ? text : rest;
 }
 

@@ -1,5 +1,6 @@
 #include "http/live_reload.h"
 
+#include "common/field_lines.h"
 #include "common/hash.h"
 #include "common/mem.h"
 #include "common/validators.h"
@@ -70,25 +71,20 @@ static const struct slice stored_names[] = {
 static bool is_named(struct slice line, const struct slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (line.count >= names[i].count &&
-            slice_equal_ignoring_case((struct slice){line.bytes, names[i].count}, names[i])) {
+        if (field_line_is(line, names[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* The value of the first line of this name; empty if there is none. */
+/* The first value of this name; empty if there is none. */
 static struct slice line_value(const struct response *response, struct slice name)
 {
     for (size_t i = 0; i < ARRAY_COUNT(response->fields); i++) {
-        struct slice rest = response->fields[i];
-        while (rest.count > 0) {
-            struct slice line = slice_take(&rest, '\n');
-            if (is_named(line, &name, 1)) {
-                line.count -= line.bytes[line.count - 1] == '\r';
-                return slice_trim(slice_after(line, name.count));
-            }
+        struct slice value = field_lines_value(response->fields[i], name);
+        if (value.count > 0) {
+            return value;
         }
     }
     return (struct slice){"", 0};
@@ -117,8 +113,7 @@ static void keep(struct lines *lines, const struct response *response, size_t fi
     for (size_t i = first; i < ARRAY_COUNT(response->fields); i++) {
         struct slice rest = response->fields[i];
         while (rest.count > 0) {
-            struct slice line = slice_take(&rest, '\n');
-            line.count++; /* its end */
+            struct slice line = field_line_take(&rest);
             if (!is_named(line, policy_names, ARRAY_COUNT(policy_names)) &&
                 (has_stored_bytes || !is_named(line, stored_names, ARRAY_COUNT(stored_names)))) {
                 put(lines, line);
@@ -176,10 +171,18 @@ static void answer_script(const struct live_reload *live, struct live_reload_scr
 
 /* ---- pages ---- */
 
+/* What is said to be UTF-16 is not ("charset=utf-16le"): an element of ASCII would be none there.
+ */
 static bool is_html(const struct response *response)
 {
+    static const struct slice wide = SLICE("utf-16");
     struct slice type = line_value(response, SLICE("Content-Type:"));
-    return slice_equal_ignoring_case(slice_trim(slice_take(&type, ';')), SLICE("text/html"));
+    struct slice media = slice_trim(slice_take(&type, ';'));
+    bool is_wide = false;
+    for (; type.count >= wide.count && !is_wide; type = slice_after(type, 1)) {
+        is_wide = slice_equal_ignoring_case((struct slice){type.bytes, wide.count}, wide);
+    }
+    return !is_wide && slice_equal_ignoring_case(media, SLICE("text/html"));
 }
 
 /* Is the body that of the file which the path names? */
@@ -227,9 +230,10 @@ static bool passes(const struct live_reload_scratch *scratch, size_t tag_bytes,
 static size_t make_tag(const struct live_reload *live, enum live_page kind,
                        const struct response *response, struct live_reload_scratch *scratch)
 {
+    _Static_assert(ETAG_BYTES + LIVE_TAG_BYTES < sizeof scratch->tag, "a tag has room");
     struct slice stored = line_value(response, SLICE("ETag:"));
-    if (response->status != 200 || stored.count < 2) {
-        return 0;
+    if (response->status != 200 || stored.count != ETAG_BYTES) {
+        return 0; /* or it is not a tag of ours: an index can say anything */
     }
     return (size_t)snprintf(scratch->tag, sizeof scratch->tag, "%.*s%s\"", (int)stored.count - 1,
                             stored.bytes, live->tags[kind]);

@@ -1,5 +1,6 @@
 #include "http/respond.h"
 
+#include "common/field_lines.h"
 #include "common/validators.h"
 #include "http/file_answer.h"
 #include "http/text_answer.h"
@@ -78,17 +79,13 @@ static void respond_missing(const struct responding *responding, struct site *si
  * before it lets another site's page have the file (WHATWG Fetch, CORS-preflight). */
 static size_t copy_cross_origin(struct slice from, char *out, size_t capacity)
 {
-    static const struct slice start = {"Access-Control-", 15};
     size_t count = 0;
     while (from.count > 0) {
-        const char *end = memchr(from.bytes, '\n', from.count);
-        size_t line = end == NULL ? from.count : (size_t)(end - from.bytes) + 1;
-        if (line > start.count && line <= capacity - count &&
-            slice_equal_ignoring_case((struct slice){from.bytes, start.count}, start)) {
-            memcpy(out + count, from.bytes, line);
-            count += line;
+        struct slice line = field_line_take(&from);
+        if (field_line_is(line, SLICE("Access-Control-")) && line.count <= capacity - count) {
+            memcpy(out + count, line.bytes, line.count);
+            count += line.count;
         }
-        from = slice_after(from, line);
     }
     return count;
 }

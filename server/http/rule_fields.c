@@ -1,5 +1,6 @@
 #include "http/rule_fields.h"
 
+#include "common/field_lines.h"
 #include "common/pattern.h"
 
 static bool matches(const struct index *index, const struct index_rule *rule, struct slice path,
@@ -8,16 +9,6 @@ static bool matches(const struct index *index, const struct index_rule *rule, st
     return rule->kind == RULE_FIELDS &&
            pattern_matches(index_text(index, rule->pattern_at, rule->pattern_bytes),
                            rule->pattern_flags, path, captures);
-}
-
-/* Takes one line, CRLF included, off *lines. */
-static struct slice take_line(struct slice *lines)
-{
-    const char *end = memchr(lines->bytes, '\n', lines->count);
-    size_t count = end == NULL ? lines->count : (size_t)(end - lines->bytes) + 1;
-    struct slice line = {lines->bytes, count};
-    *lines = slice_after(*lines, count);
-    return line;
 }
 
 /* The name of a line's field. A line without ':' is a name that is taken away. */
@@ -38,7 +29,7 @@ static bool voids(const struct index *index, const struct index_rule *rule, stru
     struct slice lines = index_text(index, rule->target_at, rule->target_bytes);
     while (lines.count > 0) {
         bool is_unset;
-        struct slice other = line_name(take_line(&lines), &is_unset);
+        struct slice other = line_name(field_line_take(&lines), &is_unset);
         if ((is_unset || (rule->flags & RULE_OVERRIDES) != 0) &&
             slice_equal_ignoring_case(other, name)) {
             return true;
@@ -58,7 +49,8 @@ static bool is_void(const struct index *index, uint32_t rule, struct slice name,
     return false;
 }
 
-/* The value of a line, without white space and line end. */
+/* The value of a line, without the space before it and the line's end. A template: what looks like
+ * white space may be a reference. */
 static struct slice line_value(struct slice line, size_t name_bytes)
 {
     struct slice value = slice_after(line, name_bytes + 1);
@@ -79,7 +71,7 @@ static bool rule_value(const struct index *index, const struct index_rule *rule,
     struct slice lines = index_text(index, rule->target_at, rule->target_bytes);
     while (lines.count > 0) {
         bool is_unset;
-        struct slice line = take_line(&lines);
+        struct slice line = field_line_take(&lines);
         struct slice other = line_name(line, &is_unset);
         if (!is_unset && slice_equal_ignoring_case(other, name)) {
             *out_value = line_value(line, other.count);
@@ -158,7 +150,7 @@ size_t rule_fields_write(const struct index *index, struct slice path, bool vary
         struct slice lines = index_text(index, rule->target_at, rule->target_bytes);
         while (lines.count > 0) {
             bool is_unset;
-            struct slice name = line_name(take_line(&lines), &is_unset);
+            struct slice name = line_name(field_line_take(&lines), &is_unset);
             if (!is_unset && !is_void(index, i, name, path) && !is_joined(index, i, name, path)) {
                 put_field(&output, index, i, name, path);
             }

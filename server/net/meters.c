@@ -106,10 +106,7 @@ static int compare(const void *key, const void *element)
 {
     const struct slice *name = key;
     const struct host_meter *meter = *(struct host_meter *const *)element;
-    struct slice other = slice_of_string(meter->name);
-    size_t least = name->count < other.count ? name->count : other.count;
-    int order = least == 0 ? 0 : memcmp(name->bytes, other.bytes, least);
-    return order != 0 ? order : (name->count > other.count) - (name->count < other.count);
+    return slice_compare(*name, slice_of_string(meter->name));
 }
 
 static int by_name(const void *a, const void *b)

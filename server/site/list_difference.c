@@ -71,15 +71,6 @@ static void find_stacks(struct search *search, int side)
 
 /* ---- the hosts ---- */
 
-static int by_bytes(const void *a, const void *b)
-{
-    const struct slice *x = a;
-    const struct slice *y = b;
-    size_t least = x->count < y->count ? x->count : y->count;
-    int order = least == 0 ? 0 : memcmp(x->bytes, y->bytes, least);
-    return order != 0 ? order : (x->count > y->count) - (x->count < y->count);
-}
-
 static void find_hosts(struct search *search)
 {
     struct list_difference *difference = search->difference;
@@ -91,9 +82,9 @@ static void find_hosts(struct search *search)
             difference->hosts[count++] = search->lists[side]->hosts[i].name;
         }
     }
-    qsort(difference->hosts, count, sizeof *difference->hosts, by_bytes);
+    qsort(difference->hosts, count, sizeof *difference->hosts, slice_order);
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || by_bytes(&difference->hosts[i - 1], &difference->hosts[i]) != 0) {
+        if (i == 0 || slice_order(&difference->hosts[i - 1], &difference->hosts[i]) != 0) {
             difference->hosts[difference->host_count++] = difference->hosts[i];
         }
     }

@@ -111,11 +111,7 @@ static void add_site(struct site_list *list, struct site *site, struct site_stan
 
 static int by_name(const void *a, const void *b)
 {
-    const struct slice x = ((const struct site_host *)a)->name;
-    const struct slice y = ((const struct site_host *)b)->name;
-    size_t least = x.count < y.count ? x.count : y.count;
-    int order = least == 0 ? 0 : memcmp(x.bytes, y.bytes, least);
-    return order != 0 ? order : (x.count > y.count) - (x.count < y.count);
+    return slice_compare(((const struct site_host *)a)->name, ((const struct site_host *)b)->name);
 }
 
 static int by_prefix_length(const void *a, const void *b)

@@ -10,6 +10,7 @@
 #include "common/opened_release.h"
 #include "fuzz.h"
 #include "http/h1_parse.h"
+#include "http/live_reload.h"
 #include "http/respond.h"
 #include "net/batch.h"
 #include "packer/diff.h"
@@ -251,10 +252,27 @@ static void use_entries(const struct index *index)
 static struct {
     struct request request;
     struct response_scratch scratch;
+    struct live_reload live;
+    struct live_reload_scratch live_scratch;
     struct batch batch;
     struct head_common common;
     struct limits limits;
 } worker;
+
+static void take_answer(struct response *response, struct slice head)
+{
+    if (response->body_bytes > 0 && response->site != NULL) {
+        uint64_t limit = response->site->index->committed_bytes;
+        FUZZ_CHECK(response->body_offset <= limit &&
+                   response->body_bytes <= limit - response->body_offset);
+        touch((struct slice){(const char *)response->body, response->body_bytes});
+    }
+    if (!batch_add(&worker.batch, response, &worker.common, head.count)) {
+        respond_bad(500, response); /* as a session does with a head that is too long */
+        FUZZ_CHECK(batch_add(&worker.batch, response, &worker.common, head.count));
+    }
+    batch_clear(&worker.batch);
+}
 
 static void ask_text(const struct site_list *sites, struct slice head)
 {
@@ -266,17 +284,9 @@ static void ask_text(const struct site_list *sites, struct slice head)
     const struct respond_context context = {
         .sites = sites, .limits = &worker.limits, .now_s = 1650000000, .scratch = &worker.scratch};
     respond(&context, &worker.request, &response);
-    if (response.body_bytes > 0 && response.site != NULL) {
-        uint64_t limit = response.site->index->committed_bytes;
-        FUZZ_CHECK(response.body_offset <= limit &&
-                   response.body_bytes <= limit - response.body_offset);
-        touch((struct slice){(const char *)response.body, response.body_bytes});
-    }
-    if (!batch_add(&worker.batch, &response, &worker.common, head.count)) {
-        respond_bad(500, &response); /* as a session does with a head that is too long */
-        FUZZ_CHECK(batch_add(&worker.batch, &response, &worker.common, head.count));
-    }
-    batch_clear(&worker.batch);
+    take_answer(&response, head);
+    live_reload_respond(&worker.live, &worker.live_scratch, &context, &worker.request, &response);
+    take_answer(&response, head);
 }
 
 /* A request for a key or a pattern, in one of several ways. */
@@ -436,6 +446,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     if (scratch == NULL) {
         make_bases();
         limits_init(&worker.limits);
+        live_reload_init(&worker.live, SLICE("/events"));
         date_line_set(&worker.common.date, 1650000000);
     }
     struct slice input = fuzz_input(bytes, count);

@@ -138,6 +138,23 @@ Test(html_start, far_away)
     free(page);
 }
 
+/* Each byte is read once: the page has as many comments as it can. */
+Test(html_start, many_comments)
+{
+    enum { COMMENTS = 300000 };
+    static const char both[] = "<!----><!----!>";
+    static const char end[] = "<html><head>";
+    size_t count = COMMENTS * (sizeof both - 1) + sizeof end - 1;
+    char *page = malloc(count + 1);
+    for (size_t i = 0; i < COMMENTS; i++) {
+        memcpy(page + i * (sizeof both - 1), both, sizeof both - 1);
+    }
+    memcpy(page + count - (sizeof end - 1), end, sizeof end - 1);
+    size_t at;
+    cr_expect(html_start_find((struct slice){page, count}, &at) && at == count);
+    free(page);
+}
+
 Test(html_start, utf_16)
 {
     size_t at = 7;

@@ -31,6 +31,8 @@ enum { SITES_MAX = 3, COMMITTED_BYTES = 4096, BODY_BYTES = 10 };
 
 static int64_t modified_s; /* of all files of the next index */
 
+static const char *entity = "Content-Type: text/html\r\n"; /* the same */
+
 /* The name becomes part of the site's tags and of the one body of all its files. */
 static struct index *make_index(const char *words)
 {
@@ -40,7 +42,7 @@ static struct index *make_index(const char *words)
     struct representation_input form = {
         .payload_offset = SUPERBLOCK_BYTES,
         .stored_bytes = BODY_BYTES,
-        .head = index_writer_head(writer, SLICE("Content-Type: text/html\r\n"),
+        .head = index_writer_head(writer, slice_of_string(entity),
                                   SLICE("Cache-Control: no-cache\r\n")),
         .digest = digest,
         .modified_s = modified_s,
@@ -561,6 +563,43 @@ Test(respond, live_pages, .init = set_live, .fini = end_live)
                   wanted);
     }
     fixture_fini(&fixture);
+}
+
+/* What an index has for a head is not looked at when it is loaded. */
+Test(respond, live_pages_with_a_head_of_anything, .init = set_live, .fini = end_live)
+{
+    enum { TAG_BYTES = 6000 };
+    char tag[TAG_BYTES + 1];
+    memset(tag, 'a', TAG_BYTES);
+    tag[TAG_BYTES] = '\0';
+    char *text = mem_format("Content-Type: text/html\r\nETag: \"%s\"\r\nX-Last: no end", tag);
+    struct fixture fixture;
+    entity = text;
+    fixture_init(&fixture, (const char *const[SITES_MAX]){"SA F/a.html"});
+    const char *got = answer(&fixture, "GET /a.html", "");
+    cr_expect(strncmp(got, "200|Content-Type: text/html\r\n", 29) == 0, "%s", got);
+    cr_expect(strstr(got, "aaaa") == NULL && strstr(got, "ETag") == NULL, "%s", got);
+    cr_expect(strstr(got, "X-Last: no endCache-Control: no-store\r\n") != NULL, "%s", got);
+    fixture_fini(&fixture);
+    free(text);
+}
+
+/* An element of ASCII in it would be no element. */
+Test(respond, live_pages_in_utf_16, .init = set_live, .fini = end_live)
+{
+    static const char *const types[] = {"text/html;charset=utf-16",
+                                        "text/html; q=1; Charset=\"UTF-16LE\""};
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        char *text = mem_format("Content-Type: %s\r\n", types[i]);
+        struct fixture fixture;
+        entity = text;
+        fixture_init(&fixture, (const char *const[SITES_MAX]){"SA F/a.html"});
+        const char *got = answer(&fixture, "GET /a.html", "");
+        cr_expect(strstr(got, "|body of A\n") != NULL, "%s", got);
+        cr_expect(strstr(got, "Cache-Control: no-cache\r\n") != NULL, "%s", got);
+        fixture_fini(&fixture);
+        free(text);
+    }
 }
 
 /* The script goes before a site's paths, and is there without any. */
