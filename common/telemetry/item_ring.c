@@ -1,5 +1,6 @@
 #include "telemetry/item_ring.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -36,8 +37,7 @@ static void copy_in(struct item_ring *ring, size_t at, const void *from, size_t 
 
 void item_ring_note_dropped(struct item_ring *ring)
 {
-    uint64_t dropped = atomic_load_explicit(&ring->dropped, memory_order_relaxed);
-    atomic_store_explicit(&ring->dropped, dropped + 1, memory_order_relaxed);
+    counter_add(&ring->dropped, 1);
 }
 
 uint64_t item_ring_put(struct item_ring *ring, struct slice item)
@@ -69,7 +69,7 @@ uint64_t item_ring_waiting(const struct item_ring *ring)
 
 uint64_t item_ring_dropped(const struct item_ring *ring)
 {
-    return atomic_load_explicit(&ring->dropped, memory_order_relaxed);
+    return counter_read(&ring->dropped);
 }
 
 static void copy_out(const struct item_ring *ring, size_t at, size_t count, struct protobuf *into)

@@ -1,5 +1,6 @@
 #include "events/event_pool.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -125,9 +126,7 @@ static void add_to_gauge(struct event_pool *pool, const struct event_conn *conn,
 
 void event_pool_limit_hit(struct event_pool *pool, enum limit_id limit)
 {
-    atomic_uint_fast64_t *counter = &pool->counters.limited[limit];
-    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, count + 1, memory_order_relaxed);
+    counter_add(&pool->counters.limited[limit], 1);
 }
 
 static struct event_conn *take_free(struct event_pool *pool)

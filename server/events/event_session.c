@@ -1,5 +1,6 @@
 #include "events/event_session.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 #include "http/ws_handshake.h"
 
@@ -63,9 +64,7 @@ static void note_sent(struct event_pool *pool, struct event_conn *conn, size_t b
     }
     conn->sent_bytes += (uint32_t)bytes;
     if (next_bytes(conn).count == 0) {
-        atomic_uint_fast64_t *messages = &pool->counters.messages;
-        uint64_t count = atomic_load_explicit(messages, memory_order_relaxed);
-        atomic_store_explicit(messages, count + 1, memory_order_relaxed);
+        counter_add(&pool->counters.messages, 1);
         advance(conn);
     }
 }

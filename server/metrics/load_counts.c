@@ -1,16 +1,10 @@
 #include "server/metrics/load_counts.h"
 
+#include "common/counter.h"
 #include "common/error.h"
 
 #include <errno.h>
 #include <time.h>
-
-/* Only one thread writes: no locked instruction. */
-static void add(atomic_uint_fast64_t *counter, uint64_t by)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + by, memory_order_relaxed);
-}
 
 const char *load_outcome_name(enum load_outcome outcome)
 {
@@ -52,8 +46,8 @@ void load_counts_add(struct load_counts *counts, int status, bool was_on_top, do
     enum load_outcome outcome = status != 0  ? outcome_of(status)
                                 : was_on_top ? LOAD_UNCHANGED
                                              : LOAD_LIVE;
-    add(&counts->outcomes[outcome], 1);
-    add(&counts->duration_us, (uint64_t)(ms * 1e3));
+    counter_add(&counts->outcomes[outcome], 1);
+    counter_add(&counts->duration_us, (uint64_t)(ms * 1e3));
     atomic_store_explicit(&counts->is_last_refused, status != 0, memory_order_relaxed);
     if (status == 0) {
         atomic_store_explicit(&counts->last_s, time(NULL), memory_order_relaxed);

@@ -1,24 +1,20 @@
 #include "server/metrics/metrics_snapshot.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t read_counter(const atomic_uint_fast64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 static void add_counts(const struct answer_counts *counts, struct metrics_host *host)
 {
     for (size_t range = 0; range < STATUS_CLASSES; range++) {
         for (size_t coding = 0; coding < CODINGS; coding++) {
-            host->answers[range][coding] += read_counter(&counts->answers[range][coding]);
+            host->answers[range][coding] += counter_read(&counts->answers[range][coding]);
         }
     }
-    host->body_bytes += read_counter(&counts->body_bytes);
-    host->aborted += read_counter(&counts->aborted);
+    host->body_bytes += counter_read(&counts->body_bytes);
+    host->aborted += counter_read(&counts->aborted);
 }
 
 /* As in struct mount: ".a.example" is every name below it, and "" every other one. */
@@ -32,9 +28,9 @@ static char *host_text(struct slice name)
 static void add_durations(const struct duration_counts *counts, struct metrics_duration *kind)
 {
     for (size_t i = 0; i <= DURATION_BOUNDS; i++) {
-        kind->buckets[i] += read_counter(&counts->buckets[i]);
+        kind->buckets[i] += counter_read(&counts->buckets[i]);
     }
-    kind->sum_ns += read_counter(&counts->sum_ns);
+    kind->sum_ns += counter_read(&counts->sum_ns);
 }
 
 /* What all workers have of one kind; false: none has any. */
@@ -88,22 +84,22 @@ static void take_events(const struct events *events, struct metrics_snapshot *sn
     const struct event_counters *counters = events_counters(events);
     snapshot->websockets = atomic_load_explicit(&counters->websockets, memory_order_relaxed);
     snapshot->streams = atomic_load_explicit(&counters->streams, memory_order_relaxed);
-    snapshot->event_messages = read_counter(&counters->messages);
+    snapshot->event_messages = counter_read(&counters->messages);
     for (size_t i = 0; i < LIMITS_COUNT; i++) {
-        snapshot->totals.limited[i] += read_counter(&counters->limited[i]);
+        snapshot->totals.limited[i] += counter_read(&counters->limited[i]);
     }
 }
 
 static void take_loads(const struct load_counts *counts, struct metrics_snapshot *snapshot)
 {
     for (size_t i = 0; i < LOAD_OUTCOMES; i++) {
-        snapshot->loads[i] = read_counter(&counts->outcomes[i]);
+        snapshot->loads[i] = counter_read(&counts->outcomes[i]);
     }
-    snapshot->load_us = read_counter(&counts->duration_us);
+    snapshot->load_us = counter_read(&counts->duration_us);
     snapshot->last_load_s = atomic_load_explicit(&counts->last_s, memory_order_relaxed);
     snapshot->is_last_load_refused =
         atomic_load_explicit(&counts->is_last_refused, memory_order_relaxed);
-    snapshot->rollbacks = read_counter(&counts->rollbacks);
+    snapshot->rollbacks = counter_read(&counts->rollbacks);
 }
 
 static struct metrics_site site_of(const struct site_host *host, const struct site_stack *stack)

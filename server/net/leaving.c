@@ -53,7 +53,7 @@ void leaving_go(struct turn *turn, struct conn *conn, struct slice input)
     if (turn->clock.is_on) {
         exchange_given_away(turn, conn, input, turn->leaving.response.status);
     }
-    turn_count(&turn->counters.requests, 1);
+    counter_add(&turn->counters.requests, 1);
     visitor->fd = conn_give_away(&turn->conns, conn);
     if (!event_door_enter(turn->events, visitor)) {
         close(visitor->fd);

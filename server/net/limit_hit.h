@@ -6,7 +6,7 @@
 
 static inline void limit_hit(struct turn *turn, enum limit_id limit)
 {
-    turn_count(&turn->counters.limited[limit], 1);
+    counter_add(&turn->counters.limited[limit], 1);
 }
 
 /* Is it counted at all? Of the others one is the window of body-rate, one is met by every server

@@ -1,5 +1,6 @@
 #include "net/log_ring.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 #include "common/wake.h"
 
@@ -47,8 +48,7 @@ bool log_ring_put(struct log_ring *ring, struct slice line)
 {
     assert(line.count > 0 && line.bytes[line.count - 1] == '\n');
     if (!has_room(ring, line.count)) {
-        uint64_t lost = atomic_load_explicit(&ring->lost, memory_order_relaxed);
-        atomic_store_explicit(&ring->lost, lost + 1, memory_order_relaxed);
+        counter_add(&ring->lost, 1);
         return false;
     }
     size_t at = ring->put & (ring->capacity - 1);

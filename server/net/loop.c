@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include "common/clock.h"
+#include "common/counter.h"
 #include "common/mem.h"
 #include "common/wake.h"
 #include "net/h1_session.h"
@@ -61,14 +62,14 @@ static void rest_listeners(struct loop *loop)
 {
     (void)watch_listeners(loop, 0); /* one that is still watched is put to rest again */
     loop->accept_after_ms = loop->turn.conns.now_ms + ACCEPT_REST_MS;
-    turn_count(&loop->turn.counters.rests, 1);
+    counter_add(&loop->turn.counters.rests, 1);
 }
 
 /* Gives one connection up, if there is one to give up, for another. */
 /* The main thread says so. */
 static void note_shortage(struct loop *loop, int what)
 {
-    turn_count(&loop->turn.counters.shortages, 1);
+    counter_add(&loop->turn.counters.shortages, 1);
     if (atomic_load_explicit(&loop->shortage, memory_order_relaxed) == SHORTAGE_NONE) {
         atomic_store_explicit(&loop->shortage, what, memory_order_relaxed);
         wake_eventfd(loop->news_fd);
@@ -78,7 +79,7 @@ static void note_shortage(struct loop *loop, int what)
 static bool shed(struct turn *turn)
 {
     bool is_done = conn_shed(&turn->conns);
-    turn_count(&turn->counters.shed, is_done);
+    counter_add(&turn->counters.shed, is_done);
     return is_done;
 }
 
@@ -122,7 +123,7 @@ static void admit(struct loop *loop, int fd, const struct sockaddr_storage *peer
         close(fd);
         return;
     }
-    turn_count(&turn->counters.accepted, 1);
+    counter_add(&turn->counters.accepted, 1);
     bool wants_proxy = address_list_has(turn->proxy_from, &address);
     h1_session_begin(turn, conn_open(&turn->conns, fd, &address, wants_proxy));
 }
@@ -328,11 +329,6 @@ void loop_stop(struct loop *loop)
     wake_eventfd(loop->wake_fd);
 }
 
-static uint64_t read_counter(const atomic_uint_fast64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals)
 {
     const struct turn_counters *counters = &loop->turn.counters;
@@ -340,17 +336,17 @@ void loop_add_totals(const struct loop *loop, struct loop_totals *io_totals)
         io_totals->connections[i] +=
             atomic_load_explicit(&loop->turn.conns.lists[i].count, memory_order_relaxed);
     }
-    io_totals->accepted += read_counter(&counters->accepted);
-    io_totals->shed += read_counter(&counters->shed);
-    io_totals->shortages += read_counter(&counters->shortages);
-    io_totals->rests += read_counter(&counters->rests);
-    io_totals->requests += read_counter(&counters->requests);
-    io_totals->bytes += read_counter(&counters->bytes);
-    io_totals->disk_reads += read_counter(&counters->disk_reads);
+    io_totals->accepted += counter_read(&counters->accepted);
+    io_totals->shed += counter_read(&counters->shed);
+    io_totals->shortages += counter_read(&counters->shortages);
+    io_totals->rests += counter_read(&counters->rests);
+    io_totals->requests += counter_read(&counters->requests);
+    io_totals->bytes += counter_read(&counters->bytes);
+    io_totals->disk_reads += counter_read(&counters->disk_reads);
     const struct log_ring *ring = loop->turn.log.ring;
-    io_totals->log_lost += ring == NULL ? 0 : read_counter(&ring->lost);
+    io_totals->log_lost += ring == NULL ? 0 : counter_read(&ring->lost);
     for (size_t i = 0; i < LIMITS_COUNT; i++) {
-        io_totals->limited[i] += read_counter(&counters->limited[i]);
+        io_totals->limited[i] += counter_read(&counters->limited[i]);
     }
 }
 

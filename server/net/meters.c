@@ -1,5 +1,6 @@
 #include "net/meters.h"
 
+#include "common/counter.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
@@ -19,13 +20,6 @@ const unsigned metered_statuses[METERED_STATUSES] = {
     0,   101, 200, 204, 206, 301, 302, 303, 304, 307, 308, 400, 403, 404, 405,
     406, 408, 410, 412, 413, 414, 416, 417, 421, 426, 431, 500, 501, 503, 505,
 };
-
-/* Only the worker writes: no locked instruction. */
-static void add(atomic_uint_fast64_t *counter, uint64_t by)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + by, memory_order_relaxed);
-}
 
 /* Most answers are quick: the first bounds are looked at first. */
 static size_t bucket_of(uint64_t ns)
@@ -64,16 +58,16 @@ void meters_add(struct meters *meters, const struct meter_entry *entry)
         entry->host == NULL ? &meters->hostless : &entry->host->workers[meters->worker];
     unsigned range = entry->status / 100 - 1;
     range = range < STATUS_CLASSES ? range : STATUS_CLASSES - 1;
-    add(&counts->answers[range][entry->codec], 1);
+    counter_add(&counts->answers[range][entry->codec], 1);
     if (entry->body_bytes > 0) {
-        add(&counts->body_bytes, entry->body_bytes);
+        counter_add(&counts->body_bytes, entry->body_bytes);
     }
     if (!entry->is_whole) {
-        add(&counts->aborted, 1);
+        counter_add(&counts->aborted, 1);
     }
     struct duration_counts *durations = durations_of(meters, entry);
-    add(&durations->buckets[bucket_of(entry->duration_ns)], 1);
-    add(&durations->sum_ns, entry->duration_ns);
+    counter_add(&durations->buckets[bucket_of(entry->duration_ns)], 1);
+    counter_add(&durations->sum_ns, entry->duration_ns);
 }
 
 void meters_fini(struct meters *meters)

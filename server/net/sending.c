@@ -23,7 +23,7 @@ static enum write_result write_head(struct turn *turn, struct conn *conn)
             return write_problem();
         }
         head->start += (size_t)sent;
-        turn_count(&turn->counters.bytes, (uint64_t)sent);
+        counter_add(&turn->counters.bytes, (uint64_t)sent);
         conn_moved(conn, (uint64_t)sent);
     }
     conn_buffer_drop(&conn->head);
@@ -57,7 +57,7 @@ static enum write_result read_from_disk(struct turn *turn, struct conn *conn, st
     };
     conn->read = read;
     conn->waits++;
-    turn_count(&turn->counters.disk_reads, 1);
+    counter_add(&turn->counters.disk_reads, 1);
     disk_readers_submit(turn->disk_readers, read);
     return WRITE_COLD;
 }
@@ -144,7 +144,7 @@ static void end_response(struct turn *turn, struct conn *conn)
     free(conn->parts);
     conn->parts = NULL;
     conn->site = NULL;
-    turn_count(&turn->counters.requests, 1);
+    counter_add(&turn->counters.requests, 1);
 }
 
 enum write_result sending_rest(struct turn *turn, struct conn *conn)
@@ -212,7 +212,7 @@ static enum write_result settle_batch(struct turn *turn, struct conn *conn, size
         *out_input_bytes = response->input_bytes;
         conn->close_after = !response->keep_alive;
         conn->requests++;
-        turn_count(&turn->counters.requests, 1);
+        counter_add(&turn->counters.requests, 1);
     }
     return WRITE_DONE;
 }

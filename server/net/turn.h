@@ -3,6 +3,7 @@
 #ifndef CAIRN_NET_TURN_H
 #define CAIRN_NET_TURN_H
 
+#include "common/counter.h"
 #include "http/live_reload.h"
 #include "http/respond.h"
 #include "net/access_log.h"
@@ -61,17 +62,10 @@ struct turn {
     struct response_scratch scratch;
 };
 
-/* Adds to a counter that only this thread writes: no locked instruction. */
-static inline void turn_count(atomic_uint_fast64_t *counter, uint64_t by)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + by, memory_order_relaxed);
-}
-
 static inline void turn_count_sent(struct turn *turn, uint64_t bytes)
 {
     turn->conn_bytes += bytes;
-    turn_count(&turn->counters.bytes, bytes);
+    counter_add(&turn->counters.bytes, bytes);
 }
 
 #endif
