@@ -213,9 +213,10 @@ static void turn(struct server *server)
     fds[POLL_ENDED] = (struct pollfd){.fd = workers_ended_fd(server->workers), .events = POLLIN};
     fds[POLL_SUCCESSOR] = (struct pollfd){.fd = server->successor_fd, .events = POLLIN};
     bool takes_commands = server->successor == 0;
+    int64_t now_ms = monotonic_ms(); /* one for both: what is not polled now is waited for */
     size_t control_count =
-        takes_commands ? control_poll_fds(server->control, monotonic_ms(), fds + POLL_FIXED) : 0;
-    int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, monotonic_ms()));
+        takes_commands ? control_poll_fds(server->control, now_ms, fds + POLL_FIXED) : 0;
+    int64_t left = sooner(wait_ms(server), control_wait_ms(server->control, now_ms));
     left = sooner(left, say_shortage(server));
     left = sooner(left, overwrite_check_turn(&server->overwrite_check,
                                              loader_sites(&server->loader), monotonic_ms()));
