@@ -83,7 +83,8 @@ class TestStart(unittest.TestCase):
 
     def check_confined(self, subject, wanted, fault):
         """No less than it says; and what it lacks it has said."""
-        status = command(subject.socket, "status")
+        status = cairn.wait_until(
+            lambda: command(subject.socket, "status") or not subject.is_running(), "its status")
         if not subject.is_running():
             return
         confinement = re.search(r" sandbox=(\S+)", status).group(1).split(",")

@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,7 @@ EXIT_SKIPPED = 77
 CONNECTIONS = 64
 ROUNDS = 6
 WORKER_WRITES_LEAST = 1000
+SAMPLE_S = 1  # how often the admin thread asks for numbers
 VERBOSE = "-v" in sys.argv[1:]
 
 # ---- the traced server ----
@@ -221,6 +223,8 @@ def record(binaries, folder, indexes, traffic, options=()):
             cairn.wait_until(lambda: settled(server), "only the clients' connections")
             shared[0] = 1
             count = traffic(server, clients)
+            if "--admin" in options:
+                time.sleep(2 * SAMPLE_S)  # its numbers are asked for while this is recorded, too
             shared[0] = 2
             for client in clients:
                 client.close()
@@ -371,7 +375,8 @@ def is_asked_for(run, line, names):
     done now and then?"""
     workers = workers_of(run)
     return is_of_one_worker(run, line) and all(
-        "metrics_take" in names.functions(place)
+        any(name == "workers_totals" or where.startswith("server/metrics/metrics_snapshot.c:")
+            for name, where in names.chain(place))
         for by in line["by"] if run.threads[by["thread"]] not in workers
         for place in by["reads"]["places"] + by["writes"]["places"])
 

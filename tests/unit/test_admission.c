@@ -389,6 +389,7 @@ static struct crowd {
     atomic_uint counts[SHARED_CLIENTS]; /* of those that are in: at most as many as are counted */
     atomic_uint too_many;
     atomic_uint results[3];
+    pthread_barrier_t have_entered;
 } crowd;
 
 static struct ip_address address_of_shared(size_t client)
@@ -422,11 +423,33 @@ static size_t move_shared(size_t from, size_t to)
     return moved ? to : from;
 }
 
+/* As many as it may hold: first of one client that is this thread's own, one more than that may
+ * have, then of all. Nobody leaves before all threads have tried, so that there is no room for
+ * some, however they run. Returns how many it got. */
+static size_t fill(size_t number, size_t held[HELD_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        size_t client =
+            i <= THREADS_CLIENT_LIMIT ? number : (number * HELD_MAX + i) % SHARED_CLIENTS;
+        struct ip_address address = address_of_shared(client);
+        enum admission_result result = admission_enter(crowd.admission, &address);
+        atomic_fetch_add(&crowd.results[result], 1);
+        if (result == ADMITTED) {
+            note_in(client);
+            held[count++] = client;
+        }
+    }
+    pthread_barrier_wait(&crowd.have_entered);
+    return count;
+}
+
 static void *run_thread(void *argument)
 {
-    unsigned short seed[3] = {1, 2, *(const unsigned short *)argument};
+    const unsigned short *number = argument;
+    unsigned short seed[3] = {1, 2, *number};
     size_t held[HELD_MAX];
-    size_t count = 0;
+    size_t count = fill(*number, held);
     for (size_t i = 0; i < THREAD_STEPS; i++) {
         size_t client = (size_t)nrand48(seed) % SHARED_CLIENTS;
         size_t at = count > 0 ? (size_t)nrand48(seed) % count : 0;
@@ -462,6 +485,7 @@ Test(admission, several_threads)
     pthread_t threads[THREADS];
     unsigned short numbers[THREADS];
     crowd.admission = admission_of(THREADS_LIMIT, THREADS_CLIENT_LIMIT);
+    cr_assert(pthread_barrier_init(&crowd.have_entered, NULL, THREADS) == 0);
     for (unsigned short i = 0; i < THREADS; i++) {
         numbers[i] = i;
         cr_assert(pthread_create(&threads[i], NULL, run_thread, &numbers[i]) == 0);
@@ -469,6 +493,7 @@ Test(admission, several_threads)
     for (size_t i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
+    pthread_barrier_destroy(&crowd.have_entered);
     cr_expect(crowd.too_many == 0, "%u times too many", crowd.too_many);
     for (size_t i = 0; i < ARRAY_COUNT(crowd.results); i++) {
         cr_expect(crowd.results[i] > 0, "result %zu never came", i);
