@@ -27,8 +27,10 @@ struct delivery *delivery_new(struct event_message *message, uint32_t number)
     size_t stream_bytes;
     char *stream = delivery_stream_event(message->type, message->state, text, &stream_bytes);
     size_t frame_bytes = header_bytes + text.count;
-    struct delivery *delivery = mem_resize(NULL, 1, sizeof *delivery + frame_bytes + stream_bytes);
-    *delivery = (struct delivery){.references = 1, .number = number, .message = message};
+    size_t bytes = sizeof(struct delivery) + frame_bytes + stream_bytes;
+    struct delivery *delivery = mem_resize(NULL, 1, bytes);
+    *delivery = (struct delivery){
+        .references = 1, .number = number, .end_bytes = bytes + text.count, .message = message};
     memcpy(delivery->bytes, header, header_bytes);
     memcpy(delivery->bytes + header_bytes, text.bytes, text.count);
     memcpy(delivery->bytes + frame_bytes, stream, stream_bytes);

@@ -13,6 +13,7 @@ struct delivery {
     struct delivery *next; /* said after it; NULL: nothing was yet */
     uint32_t references;   /* of the delivery before it, of listeners, of who says it */
     uint32_t number;       /* counts deliveries, and begins anew after the last number */
+    uint64_t end_bytes;    /* what all take in memory that were said up to this one */
     struct event_message *message;
     struct slice frame;
     struct slice stream;

@@ -249,6 +249,7 @@ void event_pool_say(struct event_pool *pool, struct event_message *message)
 {
     struct delivery *delivery = delivery_new(message, ++pool->number);
     if (pool->last != NULL) {
+        delivery->end_bytes += pool->last->end_bytes;
         delivery_append(pool->last, delivery);
         delivery_unref(pool->last);
     }
@@ -258,10 +259,11 @@ void event_pool_say(struct event_pool *pool, struct event_message *message)
     }
 }
 
-/* The newest listener of the next audience that is concerned; NULL: there is none any more. */
-static struct event_conn *next_concerned(struct event_pool *pool)
+/* The newest listener of the next audience that is concerned; NULL: there is none any more, or no
+ * more may be looked at. */
+static struct event_conn *next_concerned(struct event_pool *pool, int *io_looks)
 {
-    while (pool->next_audience != NULL) {
+    for (; pool->next_audience != NULL && *io_looks > 0; --*io_looks) {
         struct audience *audience = pool->next_audience;
         pool->next_audience = audience->older;
         if (event_message_concerns(pool->saying->message, audience->host)) {
@@ -271,13 +273,17 @@ static struct event_conn *next_concerned(struct event_pool *pool)
     return NULL;
 }
 
-struct event_conn *event_pool_next_to_tell(struct event_pool *pool)
+struct event_conn *event_pool_next_to_tell(struct event_pool *pool, int *io_looks)
 {
     while (pool->saying != NULL) {
-        struct event_conn *conn = pool->next_conn != NULL ? pool->next_conn : next_concerned(pool);
+        struct event_conn *conn =
+            pool->next_conn != NULL ? pool->next_conn : next_concerned(pool, io_looks);
         if (conn != NULL) {
             pool->next_conn = conn->audience_older;
             return conn;
+        }
+        if (pool->next_audience != NULL) {
+            return NULL;
         }
         if (pool->saying->next != NULL) {
             begin(pool, pool->saying->next);

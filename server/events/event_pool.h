@@ -41,6 +41,7 @@ struct event_conn {
     bool is_stream : 1; /* else a WebSocket */
     bool is_full : 1;   /* epoll watches for room, too */
     bool is_last : 1;   /* what is unsent is the last, and the end follows */
+    uint16_t behind;    /* messages that it was told of and has not begun to take */
     int fd;
     uint32_t heard;      /* the number of the delivery that it has, or takes, or knew before */
     uint32_t sent_bytes; /* of the delivery that it takes */
@@ -127,8 +128,10 @@ int64_t event_pool_next_expiry_ms(const struct event_pool *pool);
 /* Takes a message over, to be said behind all others. */
 void event_pool_say(struct event_pool *pool, struct event_message *message);
 
-/* The next listener that is to be told pool->saying; NULL: that is done, or there is none. */
-struct event_conn *event_pool_next_to_tell(struct event_pool *pool);
+/* The next listener that is to be told pool->saying. *io_looks: how many hosts may be looked at for
+ * it, less those that were. NULL: all are told, which pool->saying is NULL then, or no more may be
+ * looked at. */
+struct event_conn *event_pool_next_to_tell(struct event_pool *pool, int *io_looks);
 
 /* Counts that a limit was come up against. */
 void event_pool_limit_hit(struct event_pool *pool, enum limit_id limit);

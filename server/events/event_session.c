@@ -47,6 +47,9 @@ static void advance(struct event_conn *conn)
         next = next->next;
     }
     conn->delivery = next == NULL || is_ending(conn) ? NULL : delivery_ref(next);
+    if (conn->behind > 0) {
+        conn->behind--;
+    }
     delivery_unref(done);
 }
 
@@ -86,10 +89,27 @@ static void settle(struct event_pool *pool, struct event_conn *conn)
     }
 }
 
+/* One that releases outrun is better told at once what is served then. */
+static void cut_off(struct event_pool *pool, struct event_conn *conn)
+{
+    event_pool_limit_hit(pool, LIMIT_ID_event_stall_ms);
+    event_pool_close(pool, conn, true);
+}
+
+/* What is kept because of this listener: what it takes, and all that was said since. */
+static uint64_t held_bytes(const struct event_pool *pool, const struct event_conn *conn)
+{
+    return conn->delivery == NULL ? 0 : pool->last->end_bytes - conn->delivery->end_bytes;
+}
+
 /* The socket is full. What it has begun to take is waited for, as long as it goes on taking. */
 static void wait_for_room(struct event_pool *pool, struct event_conn *conn, bool has_moved)
 {
     bool is_waiting = conn->state == EVENT_WRITING;
+    if (held_bytes(pool, conn) > EVENT_BEHIND_BYTES_MAX) {
+        cut_off(pool, conn);
+        return;
+    }
     if (!is_ending(conn) && (!is_waiting || has_moved)) {
         event_pool_set_state(pool, conn, EVENT_WRITING);
     }
@@ -174,9 +194,9 @@ void event_session_tell(struct event_pool *pool, struct event_conn *conn)
         if (conn->unsent == NULL) {
             say(pool, conn);
         }
-    } else if (delivery->number - conn->delivery->number > EVENT_BEHIND_MAX) {
-        event_pool_limit_hit(pool, LIMIT_ID_event_stall_ms);
-        event_pool_close(pool, conn, true);
+    } else if ((int32_t)(delivery->number - conn->delivery->number) > 0 &&
+               ++conn->behind > EVENT_BEHIND_MAX) {
+        cut_off(pool, conn);
     } /* else it comes to it by itself */
 }
 
@@ -421,8 +441,7 @@ void event_session_expired(struct event_pool *pool, struct event_conn *conn)
         doubt(pool, conn);
         break;
     case EVENT_WRITING:
-        event_pool_limit_hit(pool, LIMIT_ID_event_stall_ms);
-        event_pool_close(pool, conn, true);
+        cut_off(pool, conn);
         break;
     default: /* it has had its time to end */
         event_pool_close(pool, conn, conn->state == EVENT_CLOSING);

@@ -73,8 +73,9 @@ static void take_messages(struct events *events)
 
 static void tell_listeners(struct events *events)
 {
+    int looks = EVENT_TURN_LISTENERS;
     for (int i = 0; i < EVENT_TURN_LISTENERS; i++) {
-        struct event_conn *conn = event_pool_next_to_tell(&events->pool);
+        struct event_conn *conn = event_pool_next_to_tell(&events->pool, &looks);
         if (conn == NULL) {
             return;
         }

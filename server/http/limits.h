@@ -175,8 +175,13 @@ enum {
      * is better told at once what is served then, and is cut off. */
     EVENT_BEHIND_MAX = 16,
 
+    /* What may be kept for one that takes slowly, for what it takes holds on to all that was said
+     * since, to whomever: about a hundred of the largest messages. */
+    EVENT_BEHIND_BYTES_MAX = 64 << 20,
+
     /* What the thread of events does before it looks at its sockets again: listeners that are told
-     * a message, that come in, or whose time is up; what it reads of one at once. */
+     * a message, that come in, or whose time is up, hosts that a message may concern; what it reads
+     * of a listener at once. */
     EVENT_TURN_LISTENERS = 256,
     EVENT_READ_BYTES = 4096,
 

@@ -126,13 +126,19 @@ static void pass_over(struct fixture *fixture, struct listener listener)
     cr_expect(!has_ended);
 }
 
+static struct event_conn *next_to_tell(struct fixture *fixture)
+{
+    int looks = EVENT_TURN_LISTENERS;
+    return event_pool_next_to_tell(&fixture->pool, &looks);
+}
+
 /* What the loop does, until nothing is left to be done. */
 static void run(struct fixture *fixture)
 {
     struct event_pool *pool = &fixture->pool;
     struct event_conn *conn;
     struct epoll_event ready[16];
-    while ((conn = event_pool_next_to_tell(pool)) != NULL) {
+    while ((conn = next_to_tell(fixture)) != NULL) {
         event_session_tell(pool, conn);
     }
     int count = epoll_wait(pool->epoll_fd, ready, ARRAY_COUNT(ready), 0);
@@ -278,7 +284,7 @@ Test(event_session, a_newcomer_does_not_hear_what_is_being_said)
     pass_over(&fixture, before);
     pass_over(&fixture, also);
     release(&fixture, "a.example", "1");
-    cr_assert(event_pool_next_to_tell(&fixture.pool) == before.conn);
+    cr_assert(next_to_tell(&fixture) == before.conn);
     event_session_tell(&fixture.pool, before.conn);
     struct listener after = websocket(&fixture, "a.example");
     pass_over(&fixture, after);
@@ -305,7 +311,7 @@ Test(event_session, who_goes_while_it_is_said_is_passed_over)
         pass_over(&fixture, listeners[i]);
     }
     release(&fixture, ".b.example", "1");
-    cr_assert(event_pool_next_to_tell(&fixture.pool) == listeners[5].conn);
+    cr_assert(next_to_tell(&fixture) == listeners[5].conn);
     event_session_tell(&fixture.pool, listeners[5].conn);
     static const size_t gone[] = {5, 4, 2, 1, 0}; /* the one that was told, the next, a host */
     for (size_t i = 0; i < ARRAY_COUNT(gone); i++) {
@@ -481,6 +487,84 @@ Test(event_session, whom_releases_outrun_is_cut_off)
     fixture_fini(&fixture);
     close(slow.client);
     close(quick.client);
+}
+
+/* What others are told does not make a listener one that is behind. */
+Test(event_session, whom_releases_of_others_pass_stays)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    char *text = long_text();
+    struct listener slow = websocket(&fixture, "a.example");
+    pass_over(&fixture, slow);
+    release(&fixture, "a.example", text);
+    run(&fixture);
+    for (int i = 0; i <= EVENT_BEHIND_MAX; i++) {
+        release(&fixture, ".b.example", "1");
+    }
+    release(&fixture, "a.example", "2");
+    run(&fixture);
+    cr_assert(fixture.pool.count == 1);
+    free(text);
+    fixture_fini(&fixture);
+    close(slow.client);
+}
+
+/* Whatever is told to whomever: one that takes a little of an old message now and then does not
+ * keep all of that. */
+Test(event_session, what_is_kept_for_a_slow_one_is_bounded)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    char *text = long_text();
+    size_t told = 0;
+    struct listener slow = websocket(&fixture, "a.example");
+    pass_over(&fixture, slow);
+    release(&fixture, "a.example", text);
+    run(&fixture);
+    while (told <= EVENT_BEHIND_BYTES_MAX) {
+        cr_assert(fixture.pool.count == 1, "after %zu bytes", told);
+        release(&fixture, ".b.example", text);
+        told += 3 * strlen(text); /* as it is, as a frame, as an event of a stream */
+    }
+    pass_over(&fixture, slow); /* a part of the first message */
+    run(&fixture);
+    cr_expect(fixture.pool.count == 0);
+    cr_expect(atomic_load(&fixture.pool.counters.limited[LIMIT_ID_event_stall_ms]) == 1);
+    free(text);
+    fixture_fini(&fixture);
+    close(slow.client);
+}
+
+/* Of many hosts that a message does not concern, so many are looked at at once and no more. */
+Test(event_session, a_turn_looks_at_so_many_hosts)
+{
+    static const char *const hosts[] = {"a.example", "1.example", "2.example", "3.example"};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct listener listeners[ARRAY_COUNT(hosts)];
+    for (size_t i = 0; i < ARRAY_COUNT(hosts); i++) { /* the newest is looked at first */
+        listeners[i] = websocket(&fixture, hosts[i]);
+        pass_over(&fixture, listeners[i]);
+    }
+    release(&fixture, "a.example", "1");
+    release(&fixture, ".b.example", "2"); /* nobody's */
+    int looks = 3;
+    cr_expect(event_pool_next_to_tell(&fixture.pool, &looks) == NULL && looks == 0);
+    cr_expect(fixture.pool.saying != NULL);
+    looks = 3;
+    struct event_conn *told = event_pool_next_to_tell(&fixture.pool, &looks);
+    cr_assert(told == listeners[0].conn);
+    event_session_tell(&fixture.pool, told);
+    cr_expect(event_pool_next_to_tell(&fixture.pool, &looks) == NULL && looks == 0);
+    cr_expect(fixture.pool.saying != NULL);
+    run(&fixture);
+    cr_expect(fixture.pool.saying == NULL);
+    expect_received(&fixture, listeners[0], SLICE("\x81\x01\x31"), false);
+    fixture_fini(&fixture);
+    for (size_t i = 0; i < ARRAY_COUNT(hosts); i++) {
+        close(listeners[i].client);
+    }
 }
 
 /* A client that pings and does not read is not collected answers for. */
