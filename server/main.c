@@ -163,7 +163,7 @@ static void on_signal(struct server *server)
     }
 }
 
-enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_SUCCESSOR, POLL_FIXED };
+enum { POLL_SIGNAL, POLL_UNDERTAKER, POLL_ENDED, POLL_EVENTS, POLL_SUCCESSOR, POLL_FIXED };
 
 /* How long to wait for the next thing that comes by itself: the end of the drain, or a release that
  * is over its time. -1: there is none. */
@@ -211,6 +211,7 @@ static void turn(struct server *server)
     fds[POLL_SIGNAL] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
     fds[POLL_UNDERTAKER] = (struct pollfd){.fd = server->undertaker.wake_fd, .events = POLLIN};
     fds[POLL_ENDED] = (struct pollfd){.fd = workers_ended_fd(server->workers), .events = POLLIN};
+    fds[POLL_EVENTS] = (struct pollfd){.fd = events_ended_fd(server->events), .events = POLLIN};
     fds[POLL_SUCCESSOR] = (struct pollfd){.fd = server->successor_fd, .events = POLLIN};
     bool takes_commands = server->successor == 0;
     int64_t now_ms = monotonic_ms(); /* one for both: what is not polled now is waited for */
@@ -300,6 +301,10 @@ int main(int argc, char **argv)
     handover_confirm(&server.handover);
     service_manager_tell("READY=1");
     while (workers_running(server.workers) > 0) {
+        turn(&server);
+    }
+    events_finish(server.events); /* listeners have their time, signals and commands still count */
+    while (events_is_running(server.events)) {
         turn(&server);
     }
     control_flush(server.control);

@@ -17,8 +17,10 @@ struct events {
     struct event_door door;
     struct publication *publication;
     int wake_fd;
+    int ended_fd; /* an eventfd: the thread has ended */
     pthread_t thread;
     bool is_started;
+    atomic_bool has_ended;
     /* set by the main thread, read by this one after a wake */
     atomic_uint end_code; /* enum ws_code; 0: there is no end yet */
     atomic_bool is_stopping;
@@ -216,6 +218,8 @@ static void *run(void *argument)
     while (!is_over(events)) {
         turn(events);
     }
+    atomic_store(&events->has_ended, true);
+    wake_eventfd(events->ended_fd);
     return NULL;
 }
 
@@ -244,7 +248,8 @@ static int open_all(struct events *events, struct error *error)
     struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
     pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pool->epoll_fd < 0 || events->wake_fd < 0 ||
+    events->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pool->epoll_fd < 0 || events->wake_fd < 0 || events->ended_fd < 0 ||
         epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, events->wake_fd, &wake) != 0) {
         return error_set(error, -errno, "events: %s", error_name(-errno));
     }
@@ -260,6 +265,7 @@ int events_new(const struct events_settings *settings, struct events **out_event
     struct events *events = mem_aligned(_Alignof(struct events), sizeof *events);
     pthread_mutex_init(&events->mutex, NULL);
     events->wake_fd = -1;
+    events->ended_fd = -1;
     events->pool.epoll_fd = -1;
     events->publication = settings->publication;
     events->sha1 = sha1_new();
@@ -324,13 +330,30 @@ static void turn_away(struct events *events)
     }
 }
 
+void events_finish(struct events *events)
+{
+    if (events != NULL && !atomic_exchange(&events->is_stopping, true)) {
+        events_drain(events, WS_CODE_GOING_AWAY);
+        wake_eventfd(events->wake_fd);
+    }
+}
+
+bool events_is_running(const struct events *events)
+{
+    return events != NULL && events->is_started && !atomic_load(&events->has_ended);
+}
+
+int events_ended_fd(const struct events *events)
+{
+    return events == NULL ? -1 : events->ended_fd;
+}
+
 void events_stop(struct events *events, bool is_at_once)
 {
     if (events == NULL) {
         return;
     }
-    events_drain(events, WS_CODE_GOING_AWAY);
-    atomic_store(&events->is_stopping, true);
+    events_finish(events);
     atomic_store(&events->is_stopped, is_at_once);
     wake_eventfd(events->wake_fd);
     if (events->is_started) {
@@ -356,6 +379,9 @@ void events_free(struct events *events)
     }
     if (events->wake_fd >= 0) {
         close(events->wake_fd);
+    }
+    if (events->ended_fd >= 0) {
+        close(events->ended_fd);
     }
     free(events);
 }

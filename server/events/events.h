@@ -46,8 +46,14 @@ const struct event_counters *events_counters(const struct events *events);
  * first call counts. Takes NULL. */
 void events_drain(struct events *events, enum ws_code code);
 
-/* Ends the thread when all have ended, or had their time; with `is_at_once` without waiting for
- * them. Nobody is inside afterwards. Before the admission goes. Takes NULL. */
+/* The thread is to end when all have ended, or had their time: what events_is_running() tells, and
+ * the descriptor by getting readable (-1 for NULL). Does not wait for it. These take NULL. */
+void events_finish(struct events *events);
+bool events_is_running(const struct events *events);
+int events_ended_fd(const struct events *events);
+
+/* Finishes, and waits for the end of the thread; with `is_at_once` not for the listeners. Nobody is
+ * inside afterwards. Before the admission goes. Takes NULL. */
 void events_stop(struct events *events, bool is_at_once);
 
 /* A stopped one, when there are no workers any more. Takes NULL. */

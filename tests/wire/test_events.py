@@ -20,6 +20,7 @@ from websocket import PONG, TEXT, WebSocket, frame
 PATH = "/events"
 EVENTS = ("--events", PATH)
 STREAM = "Accept: text/event-stream\r\n"
+WORKERS = 2
 
 
 class EventStream(cairn.Client):
@@ -487,6 +488,27 @@ class TestEnd(Events):
             server.signal(signal.SIGTERM)
             listener.read_close()
             self.assertEqual(len(held.read().body), 8_000_000)
+            self.assertEqual(held.read().status, 503)
+
+    def test_signals_and_commands_count_while_listeners_have_their_time(self):
+        """Which is short: on a machine that is slow it may be over, and the test tries again."""
+        def status_at_the_end():
+            with self.serve(self.first, options=EVENTS, workers=WORKERS) as server:
+                tasks = Path(f"/proc/{server.pid}/task")
+                threads = len(list(tasks.iterdir()))
+                silent = self.open(WebSocket(server.address))
+                server.signal(signal.SIGTERM)
+                silent.read_close()
+                wait_until(lambda: len(list(tasks.iterdir())) <= threads - WORKERS, "their end")
+                try:
+                    reply = server.command("status")
+                except (AssertionError, OSError):
+                    return False
+                server.signal(signal.SIGTERM)
+                server.wait()
+                return reply
+
+        self.assertIn("ok status", wait_until(status_at_the_end, "a status at the end"))
 
 
 class TestHandover(Handover):
