@@ -43,6 +43,11 @@
     return loaded.has(path) || [...document.scripts].some((one) => one.src && pathOf(one.src) === path);
   };
 
+  // The document, and what elements have for themselves (shadow roots; closed ones cannot be seen).
+  const roots = (from = document) => [from, ...[...from.querySelectorAll('*')]
+    .flatMap((one) => (one.shadowRoot ? roots(one.shadowRoot) : []))];
+  const all = (selector) => roots().flatMap((root) => [...root.querySelectorAll(selector)]);
+
   // ---- style sheets ----
 
   // Sheets that the rules of this one bring in, with itself.
@@ -77,12 +82,14 @@
     next.addEventListener('error', reload);
     link.after(next);
   };
-  const sheetLinks = () => [...document.querySelectorAll('link[rel~="stylesheet" i][href]')]
-    .filter((link) => ![...document.querySelectorAll('link')].some((one) => one.cairnNext === link));
+  const sheetLinks = () => {
+    const links = all('link[rel~="stylesheet" i][href]');
+    return links.filter((link) => !links.some((one) => one.cairnNext === link));
+  };
   // Swaps the links whose sheets fit. 0: there is none. null: one cannot be swapped.
   const swapSheets = (fits) => {
     let count = 0;
-    for (const sheet of document.styleSheets) {
+    for (const sheet of roots().flatMap((root) => [...root.styleSheets])) {
       if (!withImports(sheet).some(fits)) continue;
       if (!(sheet.ownerNode instanceof Element) || sheet.ownerNode.localName !== 'link') return null;
     }
@@ -105,18 +112,18 @@
     let count = 0;
     const swap = (element, attribute, value) => { element.setAttribute(attribute, value); count += 1; };
     for (const [selector, attribute] of IMAGES) {
-      for (const element of document.querySelectorAll(selector)) {
+      for (const element of all(selector)) {
         const value = element.getAttribute(attribute);
         if (value && !value.startsWith('#') && pathOf(value) === path) swap(element, attribute, fresh(value));
       }
     }
-    for (const element of document.querySelectorAll('[srcset], [imagesrcset]')) {
+    for (const element of all('[srcset], [imagesrcset]')) {
       const attribute = element.hasAttribute('srcset') ? 'srcset' : 'imagesrcset';
       const value = element.getAttribute(attribute);
       const next = value.replace(/[^\s,]\S*[^\s,]|[^\s,]/g, (word) => (pathOf(word) === path ? fresh(word) : word));
       if (next !== value) swap(element, attribute, next);
     }
-    for (const element of document.querySelectorAll('[style*="url("]')) {
+    for (const element of all('[style*="url("]')) {
       for (const property of element.style) {
         const value = element.style.getPropertyValue(property);
         const next = value.replace(/url\((["']?)(.*?)\1\)/g,
@@ -277,9 +284,10 @@
     close();
     if (usesStream) {
       const stream = line = new EventSource(url);
-      Object.keys(hear).forEach((type) => stream.addEventListener(type, (event) => take(event.data)));
+      const isSaid = (event) => event.data !== undefined; // else it is the stream's own, about itself
+      Object.keys(hear).forEach((type) => stream.addEventListener(type, (event) => isSaid(event) && take(event.data)));
       stream.onopen = opened;
-      stream.onerror = () => lost(stream);
+      stream.onerror = (event) => isSaid(event) || lost(stream);
       return;
     }
     const socket = new URL(url);

@@ -212,6 +212,28 @@ class TestSwaps(LivePage):
         self.assertTrue(self.stayed(tab))
         self.assertEqual(tab.complaints(), [])
 
+    def test_in_shadow_roots(self):
+        """Of elements that share a sheet and an image with the page, and have one of their own."""
+        dev = self.start_dev({
+            "index.html": page('<link rel=stylesheet href="/a.css">', """<p id=text>text</p><div id=host></div>
+                <script>
+                    document.querySelector('#host').attachShadow({mode: 'open'}).innerHTML =
+                        '<link rel=stylesheet href="/a.css"><link rel=stylesheet href="/own.css">' +
+                        '<p>text</p><img src="/a.png">';
+                </script><img src="/a.png">"""),
+            "a.css": "p { color: red }", "own.css": "", "a.png": png(4)})
+        tab = self.open(dev.url)
+        inside = "document.querySelector('#host').shadowRoot.querySelector"
+        self.save("a.css", "p { color: rgb(1, 2, 3) }")
+        self.until(tab, f"{COLOR} === 'rgb(1, 2, 3)'")
+        self.until(tab, f"getComputedStyle({inside}('p')).color === 'rgb(1, 2, 3)'")
+        self.save("own.css", "p { margin-left: 7px }")
+        self.until(tab, f"getComputedStyle({inside}('p')).marginLeft === '7px'")
+        self.save("a.png", png(9))
+        self.until(tab, f"{inside}('img').naturalWidth === 9 && document.images[0].naturalWidth === 9")
+        self.assertTrue(self.stayed(tab))
+        self.assertEqual(tab.complaints(), [])
+
     def test_images(self):
         body = ('<p id=text style="background: url(back.png)">text</p><img src="a.png">'
                 '<img srcset="a.png 1x, b.png 9x"><video poster="poster.png"></video>'
@@ -367,17 +389,41 @@ class TestConnections(LivePage):
         self.until(tab, "document.querySelector('#text').textContent === 'two'")
         self.assertFalse(self.stayed(tab))
 
-    def test_by_event_source_where_websockets_do_not_get_through(self):
-        dev = self.start_dev({"index.html": page('<link rel=stylesheet href="a.css">'), "a.css": ""})
-        tab = self.open(dev.url, lambda tab: tab.call(
-            "Page.addScriptToEvaluateOnNewDocument", source="""window.WebSocket = class {
+    @staticmethod
+    def take_websockets_away(tab):
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source="""
+            window.WebSocket = class {
                 constructor() { setTimeout(() => this.onclose()); }
                 close() {}
-            };"""))
+            };
+            window.streams = 0;
+            window.EventSource = class extends EventSource {
+                constructor(...words) { super(...words); window.streams += 1; }
+            };""")
+
+    def test_by_event_source_where_websockets_do_not_get_through(self):
+        dev = self.start_dev({"index.html": page('<link rel=stylesheet href="a.css">'), "a.css": ""})
+        tab = self.open(dev.url, self.take_websockets_away)
         self.save("a.css", "p { color: rgb(1, 2, 3) }")
         self.until(tab, f"{COLOR} === 'rgb(1, 2, 3)'")
         self.assertTrue(self.stayed(tab))
         self.assertEqual(tab.complaints(), [])
+
+    def test_errors_by_event_source(self):
+        """What is said has the name of the stream's own event, which says that it is lost."""
+        index = self.pack_tree({"index.html": page()})
+        server = self.serve(index)
+        tab = self.open(server.url, self.take_websockets_away)
+        streams = tab.run("window.streams")
+        server.command("announce error it is broken")
+        self.until(tab, "document.querySelector('cairn-error') !== null")
+        server.command("announce mended")
+        self.until(tab, "document.querySelector('cairn-error') === null")
+        self.assertEqual(tab.run("window.streams"), streams)
+        server = self.restart(server, index)
+        cairn.wait_until(lambda: "listeners=1" in server.command("announce mended"), "the page is back")
+        self.assertGreater(tab.run("window.streams"), streams)
+        self.assertEqual([line for line in tab.complaints() if line.startswith("exception: ")], [])
 
     def test_back_in_the_history(self):
         """What is shown then is what is served now."""
