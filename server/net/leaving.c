@@ -16,6 +16,16 @@ static bool refuse(struct turn *turn, unsigned status)
     return false;
 }
 
+/* The process ends, and another one may be there already: a stream that is over at once, for which
+ * an EventSource comes back; a 503 would be its end (HTML Living Standard §9.2.3). */
+static bool send_back(struct turn *turn)
+{
+    struct response *response = &turn->leaving.response;
+    response->sequel = SEQUEL_HTTP;
+    response->text = SLICE("retry: 1000\n\n");
+    return false;
+}
+
 /* A stream's head is made here, as all heads are; a WebSocket's is made of its key. False: it is
  * longer than a head may be. */
 static bool write_opening(struct turn *turn)
@@ -38,6 +48,9 @@ bool leaving_reserve(struct turn *turn)
     enum event_door_answer answer = event_door_reserve(turn->events);
     if (answer == DOOR_FULL) {
         limit_hit(turn, LIMIT_ID_event_listeners);
+    }
+    if (answer == DOOR_CLOSED && turn->leaving.response.sequel == SEQUEL_EVENT_STREAM) {
+        return send_back(turn);
     }
     return answer == DOOR_OPEN || refuse(turn, 503);
 }

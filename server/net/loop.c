@@ -65,7 +65,6 @@ static void rest_listeners(struct loop *loop)
     counter_add(&loop->turn.counters.rests, 1);
 }
 
-/* Gives one connection up, if there is one to give up, for another. */
 /* The main thread says so. */
 static void note_shortage(struct loop *loop, int what)
 {
@@ -76,6 +75,7 @@ static void note_shortage(struct loop *loop, int what)
     }
 }
 
+/* Gives one connection up, if there is one to give up, for another. */
 static bool shed(struct turn *turn)
 {
     bool is_done = conn_shed(&turn->conns);

@@ -343,7 +343,8 @@ class TestLimits(Events):
             self.open(WebSocket(server.address))
 
     def test_pages_have_half_of_the_connections(self):
-        with self.serve(self.first, options=[*EVENTS, "--limit", "connections=8"]) as server:
+        with self.serve(self.first, options=[*EVENTS, "--limit", "connections=8"],
+                        workers=1) as server:  # which looks among its own for one that is idle
             for _ in range(4):
                 self.open(WebSocket(server.address))
             with server.client() as client:
@@ -484,11 +485,17 @@ class TestEnd(Events):
         with self.serve(self.next_release(), options=EVENTS) as server:
             held = self.open(server.client(receive_buffer=4096))
             held.send(request("/big.bin") + upgrade())
+            other = self.open(server.client(receive_buffer=4096))
+            other.send(request("/big.bin") + request(PATH, fields=STREAM))
             listener = self.open(WebSocket(server.address))
             server.signal(signal.SIGTERM)
             listener.read_close()
             self.assertEqual(len(held.read().body), 8_000_000)
             self.assertEqual(held.read().status, 503)
+            self.assertEqual(len(other.read().body), 8_000_000)
+            again = other.read()  # not 503, for which an EventSource would not come back
+            self.assertEqual((again.status, again["Content-Type"]), (200, "text/event-stream"))
+            self.assertEqual((again["Connection"], other.read_to_end()), ("close", b"retry: 1000\n\n"))
 
     def test_signals_and_commands_count_while_listeners_have_their_time(self):
         """Which is short: on a machine that is slow it may be over, and the test tries again."""
@@ -521,6 +528,7 @@ class TestHandover(Handover):
         self.hand_over(server)
         self.assertEqual(listener.read_close()[0], 1012)
         self.assertTrue(stream.is_closed())
+        server.process.wait(cairn.PATIENCE_S)  # until then it may accept, and have no room
         with WebSocket(server.address) as again:
             self.assertEqual(again.hello["state"], listener.hello["state"])
             self.ctl("load", "index", self.next_release("second\n"))
