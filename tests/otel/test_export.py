@@ -13,7 +13,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from collector import METRICS, SERVER, TRACES, Collector, attributes_of
+from collector import METRICS, SERVER, TRACES, Collector, attributes_of, require
 import cairn
 
 
@@ -152,6 +152,19 @@ class TestMetrics(cairn.TemporaryFolder):
         self.assertEqual(points(receiver.metrics["http.server.request.duration"])[0]["count"], "1")
 
     def test_the_last_numbers_are_sent_behind_others_that_are_under_way(self):
+        """Which has its time (TELEMETRY_FLUSH_MS); where this machine takes that, it is tried again."""
+        def last_numbers():
+            begun = time.monotonic()
+            try:
+                self.take_last_numbers()
+            except (queue.Empty, FileNotFoundError):
+                if time.monotonic() - begun < 3:
+                    raise
+                return False
+            return True
+        cairn.wait_until(last_numbers, "the last numbers")
+
+    def take_last_numbers(self):
         with SlowCollector() as collector:
             env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_TRACES_EXPORTER": "none",
                    "OTEL_METRIC_EXPORT_INTERVAL": "50"}
@@ -199,6 +212,7 @@ class TestLogs(cairn.TemporaryFolder):
                 server.get("/a", fields="traceparent: 00-0af7651916cd43dd8448eb211c80319c-"
                                         "b7ad6b7169203331-01\r\n")
                 server.get("/b")
+                receiver.until(lambda: len(receiver.records) == 2 and receiver.named("GET"), "both")
             receiver.take_all()
         with_span, without = receiver.records
         span, = [span for span in receiver.spans if span.kind == SERVER]
@@ -220,8 +234,11 @@ class TestCollectors(cairn.TemporaryFolder):
         return listener.getsockname()[1]
 
     def closed_port(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return listener.getsockname()[1]
+        """One that nobody else gets meanwhile: it is bound, and does not listen."""
+        holder = socket.socket()
+        self.addCleanup(holder.close)
+        holder.bind(("127.0.0.1", 0))
+        return holder.getsockname()[1]
 
     def test_nobody_waits_for_one(self):
         """Requests, loads and the end go on; what does not fit is dropped. No time decides: what
@@ -260,9 +277,15 @@ class TestCollectors(cairn.TemporaryFolder):
                 connection.close()
 
     def test_away_and_back(self):
-        with Collector() as receiver:
-            port = receiver.port
-        env = receiver.env(OTEL_BSP_EXPORT_TIMEOUT="1", OTEL_BSP_MAX_QUEUE_SIZE="8")
+        require()
+        holder = socket.socket()  # of the port: node's own option lets it share that with who does not listen
+        self.addCleanup(holder.close)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+               "OTEL_METRICS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "20",
+               "OTEL_BSP_EXPORT_TIMEOUT": "1", "OTEL_BSP_MAX_QUEUE_SIZE": "8"}
         with cairn.Server(self.pack_tree({"a": "a"}), workers=1, env=env) as server:
             server.get("/a")
             cairn.wait_until(lambda: "then lost" in server.log(), "a word about it")
@@ -290,17 +313,25 @@ class TestCollectors(cairn.TemporaryFolder):
         self.assertEqual({request["path"] for request in receiver.requests}, {TRACES})
 
     def test_a_moment_is_kept_although_the_request_is_given_up(self):
-        """Its time is over when the answer comes; what is sent next waits all the same."""
-        with SlowCollector() as collector:
-            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_METRICS_EXPORTER": "none",
-                   "OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_BSP_EXPORT_TIMEOUT": "1900"}
-            with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
-                collector.next()
-                answered = collector.answer(503, retry_after="2")
-                server.get("/a")
-                self.assertGreaterEqual(collector.next()[1] - answered, 2)
-                collector.answer()
-                server.stop()
+        """Its time is over when the answer comes; what is sent next waits all the same. An answer
+        that came too late for that is no test of it, and is tried again."""
+        for _ in range(10):
+            with SlowCollector() as collector:
+                env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+                       "OTEL_METRICS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "20",
+                       "OTEL_BSP_EXPORT_TIMEOUT": "1900"}
+                with cairn.Server(self.pack_tree({"a": "a"}), env=env) as server:
+                    came = collector.next()[1]
+                    answered = collector.answer(503, retry_after="2")
+                    is_in_time = time.monotonic() - came < 1.5
+                    server.get("/a")
+                    if is_in_time:
+                        self.assertGreaterEqual(collector.next()[1] - answered, 2)
+                        collector.answer()
+                    server.stop()
+            if is_in_time:
+                return
+        self.fail("no answer was in time")
 
     def test_one_that_refuses_is_asked_no_more_for_the_same(self):
         with Collector() as receiver:
@@ -353,6 +384,7 @@ class TestCollectors(cairn.TemporaryFolder):
                 pid = int(re.search(r"handed over to process (\d+)",
                                     server.wait_log("handed over to process"))[1])
                 try:
+                    server.process.wait(cairn.PATIENCE_S)  # until then it may still accept
                     server.get("/a")
                     span, = receiver.until(
                         lambda: [span for span in receiver.spans if span.kind == SERVER], "a span")

@@ -96,9 +96,10 @@ class TestPackSpans(cairn.TemporaryFolder):
 
     def test_a_collector_that_takes_nothing_is_said_and_costs_nothing_else(self):
         listener = socket.create_server(("127.0.0.1", 0))
-        closed = socket.create_server(("127.0.0.1", 0))
+        closed = socket.socket()  # bound, and not listening: nobody else gets the port meanwhile
+        closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        closed.close()
+        self.addCleanup(closed.close)
         self.addCleanup(listener.close)
         rows = ((f"http://127.0.0.1:{port}", "connect"),
                 (f"http://127.0.0.1:{listener.getsockname()[1]}", "no answer"),

@@ -75,7 +75,7 @@ class TestRequestSpans(cairn.TemporaryFolder):
                         client.get("/")
                         client.get("/")
                         client.get("/", fields=traceparent())
-                # the end of the process sends what is left
+                    receiver.until(lambda: len(answers(receiver)) >= expected, "the spans")
                 receiver.take_all()
                 self.assertEqual(len(answers(receiver)), expected)
 
@@ -83,6 +83,7 @@ class TestRequestSpans(cairn.TemporaryFolder):
         with Collector() as receiver:
             with self.serve(receiver, OTEL_PROPAGATORS="none") as server:
                 server.get("/", fields=traceparent(flags="00"))
+                receiver.until(lambda: answers(receiver), "the span")
             receiver.take_all()
         span, = answers(receiver)
         self.assertNotEqual(span.trace_id, TRACE)
@@ -159,6 +160,7 @@ class TestRequestSpans(cairn.TemporaryFolder):
                     for _ in range(50):
                         client.read()
                     client.close()
+                receiver.until(lambda: len(answers(receiver)) >= 800, "all spans")
             receiver.take_all()
         self.assertEqual(len(answers(receiver)), 800)
         self.assertEqual(len({span.span_id for span in answers(receiver)}), 800)

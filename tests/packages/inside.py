@@ -159,10 +159,10 @@ def confined():
     check("seccomp" in said and f"pid={main_pid()} " in said, said)
 
 
-def rotate():
+def rotate(cairn):
     """logrotate moves the log away, and the server goes on in a new one."""
     log = Path("/var/log/cairn/access.log")
-    check(log.stat().st_size > 0, "nothing was logged")
+    cairn.wait_until(lambda: log.stat().st_size > 0, "something is logged")
     run("logrotate", "--force", "/etc/logrotate.d/cairn")
     check(Path("/var/log/cairn/access.log.1").stat().st_size > 0, "the old log is gone")
     check(log.exists() and log.owner() == "cairn", "there is no new log")
@@ -252,9 +252,9 @@ def main():
     serve()
     with cairn.Client(("127.0.0.1", 80)) as client: # the first request starts the service
         check(client.get("/about.html").status == 200, "the first request")
-    check(is_active("cairn.service"), "the service does not run")
+    cairn.wait_until(lambda: is_active("cairn.service"), "the service runs")
     confined()
-    rotate()
+    rotate(cairn)
     count = upgrade(cairn)
     upgrade_to_what_does_not_start(cairn)
     killed(cairn)

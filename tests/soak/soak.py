@@ -51,6 +51,7 @@ PERIODS = (1, 1, 2, 5, 20, 100)  # a file changes with every so many releases
 NAMES = [f"pages/{number}.html" if number % 3 else f"data/{number}.bin" for number in range(FILES)]
 RETAIN = 5
 KEEP = 3                 # releases that a compacted archive begins with
+TURNS_LEAST = 4          # however slow the machine is
 ARCHIVE_BYTES_MAX = 200_000_000  # more: it is compacted
 GROWTH_MAX = {"private_kb": 1024, "descriptors": 12, "mappings": 12, "threads": 0}
 
@@ -392,7 +393,7 @@ def drive(driver, seconds, interval_s, samples):
     pid = driver.server.pid
     started = time.monotonic()
     next_sample = number = 0
-    while (now := time.monotonic() - started) < seconds:
+    while (now := time.monotonic() - started) < seconds or number < TURNS_LEAST:
         driver.turn(number)
         number += 1
         if now >= next_sample:

@@ -126,7 +126,8 @@ class TestManyPaths(unittest.TestCase):
         with Server(*self.indexes) as server:  # two layers: both must say no
             with server.client() as client:
                 self.ask(client, paths, check)
-            self.assertIn(f" requests={ABSENT} ", server.command("status"))
+            cairn.wait_until(lambda: f" requests={ABSENT} " in server.command("status"),
+                             "all are counted")
         self.assertEqual(wrong[:3], [])
 
     def test_reload_under_load(self):

@@ -375,10 +375,14 @@ class TestRefusedTrees(Pack):
         self.assertEqual(failures, 3, "the pack did not notice")
 
     def test_a_file_that_grows_meanwhile(self):
+        size = 20_000_000
+
         def append(file):
-            if file.seek(0, os.SEEK_END) < 100_000_000:
+            if file.seek(0, os.SEEK_END) < 5 * size:
                 file.write(b"x" * 100)
-        self.while_it_changes(append, 20_000_000)
+            else:
+                file.truncate(size)  # and grows again
+        self.while_it_changes(append, size)
 
     def test_a_file_that_is_rewritten_meanwhile(self):
         def rewrite(file):
@@ -637,6 +641,8 @@ class TestKilled(Breakdown):
                     packer.kill()
                 out, _ = packer.communicate()
             killed += packer.returncode == -signal.SIGKILL
+            if packer.returncode == 0:
+                whole_s /= 2  # which was measured while the machine was busy
             self.verify_plain(self.link)
             if os.readlink(self.link) == before:
                 self.assertEqual(out, b"")
