@@ -425,8 +425,8 @@ class TestApi(Changes):
         later = self.state(server, f"?after={count - 1}")
         self.assertEqual(len(later["samples"]), later["sample_count"] - count + 1)
         self.assertEqual(later["samples"][0], state["samples"][-1])
-        self.assertEqual(len(self.state(server, "?after=99999999")["samples"]),
-                         self.state(server)["sample_count"])  # of a process before this one
+        old = self.state(server, "?after=99999999")  # of a process before this one
+        self.assertEqual(len(old["samples"]), old["sample_count"])
 
     def test_indexes(self):
         server = self.serve(self.index)
@@ -538,7 +538,7 @@ class TestWhoMayChange(Changes):
         seen = {self.post(server, "/api/rollback", {}, JSON + "Authorization: Bearer no\r\n")[0]
                 for _ in range(60)}
         self.assertEqual(seen, {401, 429})
-        self.assertEqual(server.log().count("wrong token"), 1)
+        self.assertLess(server.log().count("wrong token"), 10)  # one is forgiven with each second
         self.assertEqual(self.ask(server, "/api/state").status, 200)
 
     def test_pages_of_others_may_not(self):
@@ -610,12 +610,13 @@ class TestHandover(Admin):
         def is_running():
             try:
                 stat = Path(f"/proc/{pid}/stat").read_text()
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 return False
             return stat.rsplit(")", 1)[1].split()[0] != "Z"
-        if is_running():
-            os.kill(pid, signal.SIGTERM)
-            wait_until(lambda: not is_running(), "the successor ends")
+        with contextlib.suppress(ProcessLookupError):
+            if is_running():
+                os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not is_running(), "the successor ends")
 
     def test_the_address_stays(self):
         server = self.serve(self.index)

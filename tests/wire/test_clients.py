@@ -98,6 +98,11 @@ class ClientCase(unittest.TestCase):
         return {name: int(value) for name, value in (word.split("=", 1) for word in words)
                 if value.isdigit()}
 
+    def settled(self):
+        """What it counted when nobody is connected: an answer is counted when it is out, which its
+        client may know a moment before."""
+        return wait_until(lambda: (now := self.status())["connections"] == 0 and now, "all are gone")
+
     def run_client(self, *command, expect=0, **options):
         """Runs a client to its end; `.out` and `.err` are text, stdout stays bytes."""
         if "stdin" not in options and "input" not in options:
@@ -346,13 +351,11 @@ class TestCurl(ClientCase):
         upload = self.folder / "upload"
         upload.write_bytes(cairn.noise(900_000, "expect"))
         held = ("--expect100-timeout", "50", "-H", "Expect: 100-continue", "-o", "answer")
-        form = "%{http_code} %{size_upload} %{time_total}\n"
+        form = "%{http_code} %{size_upload}\n"
         done = self.curl(*held, "-w", form, "--data-binary", f"@{upload}", self.url("/"))
-        status, sent, took_s = done.out.split()
-        self.assertEqual((status, sent), ("405", "0"))
-        self.assertLess(float(took_s), 30)
+        self.assertEqual(done.out.split(), ["405", "0"])
         done = self.curl(*held, "-w", form, "-T", upload, self.url("/"))
-        self.assertEqual(done.out.split()[:2], ["405", "0"])
+        self.assertEqual(done.out.split(), ["405", "0"])
         # the connection was not left in doubt: the next URL is right
         rows = self.then_get(*held, "--data-binary", f"@{upload}", self.url("/"))
         self.assertEqual([row[0] for row in rows], ["405", "200"])
@@ -570,10 +573,10 @@ class TestNode(ClientCase):
         self.assertEqual(got["/data.json"]["fields"]["content-type"], "application/json")
 
     def test_keep_alive(self):
-        before = self.status()
+        before = self.settled()
         got = self.fetch("many", "50")
         self.assertEqual(got["right"], 50)
-        after = self.status()
+        after = self.settled()
         self.assertEqual(after["requests"] - before["requests"], 50)
         # a second one because fetch gives the text out before it takes its connection back
         self.assertLessEqual(after["accepted"] - before["accepted"], 2)
@@ -645,25 +648,25 @@ class TestWget(ClientCase):
         for have in (0, 1, 9_999_999, len(BIG) - 1):
             with self.subTest(have):
                 (self.folder / "big.bin").write_bytes(BIG[:have])
-                before = self.status()["bytes"]
+                before = self.settled()["bytes"]
                 self.wget("-c", self.url("/big.bin"))
                 self.assertEqual((self.folder / "big.bin").read_bytes(), BIG)
-                sent = self.status()["bytes"] - before
+                sent = self.settled()["bytes"] - before
                 self.assertGreaterEqual(sent, len(BIG) - have)
                 self.assertLess(sent, len(BIG) - have + 10_000)
 
     def test_resume_of_what_is_complete(self):
         (self.folder / "big.bin").write_bytes(BIG)
-        before = self.status()["bytes"]
+        before = self.settled()["bytes"]
         self.wget("-c", self.url("/big.bin"))
         self.assertEqual((self.folder / "big.bin").read_bytes(), BIG)
-        self.assertLess(self.status()["bytes"] - before, 10_000)
+        self.assertLess(self.settled()["bytes"] - before, 10_000)
 
     def test_spider(self):
-        before = self.status()["bytes"]
+        before = self.settled()["bytes"]
         self.wget("--spider", self.url("/big.bin"))
         self.wget("--spider", self.url("/guide"))
-        self.assertLess(self.status()["bytes"] - before, 10_000)
+        self.assertLess(self.settled()["bytes"] - before, 10_000)
         self.assertEqual(list(self.folder.glob("*.bin")), [])
         self.wget("--spider", self.url("/missing"), expect=8)  # 8: the server said an error
 
@@ -675,7 +678,7 @@ class TestWget(ClientCase):
     def test_mirror(self):
         """The whole site over kept connections: the same tree, names and bytes, and each file
         with its time."""
-        before = self.status()["accepted"]
+        before = self.settled()["accepted"]
         self.wget("-r", "-l", "inf", "-e", "robots=off", "-nH", "-P", "mirror",
                   "--restrict-file-names=nocontrol", "--trust-server-names", self.url("/"))
         got = cairn.read_tree(self.folder / "mirror")
@@ -684,7 +687,7 @@ class TestWget(ClientCase):
         self.assertEqual(got, mirror_site())
         for path in (self.folder / "mirror").rglob("*.html"):
             self.assertEqual(int(path.stat().st_mtime), MODIFIED_S, path.name)
-        self.assertLess(self.status()["accepted"] - before, 4)
+        self.assertLess(self.settled()["accepted"] - before, 4)
 
     def test_timestamping(self):
         """-N: what has not changed is not downloaded a second time, by a whole mirror either."""
@@ -692,9 +695,9 @@ class TestWget(ClientCase):
         self.wget("-N", *targets)
         self.assertEqual((self.folder / "big.bin").read_bytes(), BIG)
         self.assertEqual(int((self.folder / "big.bin").stat().st_mtime), MODIFIED_S)
-        before = self.status()
+        before = self.settled()
         self.wget("-N", *targets)
-        after = self.status()
+        after = self.settled()
         self.assertLess(after["bytes"] - before["bytes"], 10_000)
         self.assertEqual(after["accepted"] - before["accepted"], 1)
         self.assertEqual((self.folder / "big.bin").read_bytes(), BIG)
@@ -853,7 +856,8 @@ class TestNginx(ClientCase):
         with ThreadPoolExecutor(8) as threads:
             wrong = [row for rows in threads.map(many, range(8)) for row in rows]
         self.assertEqual(wrong, [])
-        after = self.status()
+        after = wait_until(  # nginx keeps its connections
+            lambda: (now := self.status())["requests"] - before["requests"] >= 800 and now, "800")
         self.assertEqual(after["requests"] - before["requests"], 800)
         self.assertLessEqual(after["accepted"] - before["accepted"], 16)
         self.expect_no_error()

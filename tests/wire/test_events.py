@@ -216,7 +216,8 @@ class TestAnswers(Events):
 
     def test_the_access_log_has_a_line_when_it_begins(self):
         log = self.folder / "access.log"
-        with self.serve(self.first, options=[*EVENTS, "--access-log", log]) as server:
+        with self.serve(self.first, options=[*EVENTS, "--access-log", log],
+                        workers=1) as server:  # lines of several may change places
             self.open(WebSocket(server.address))
             self.open(EventStream(server.address))
             wait_until(lambda: log.read_text().count("\n") == 2, "two lines")
@@ -315,11 +316,10 @@ class TestReleases(Events):
             stuck = [self.open(WebSocket(server.address, receive_buffer=1)),
                      self.open(EventStream(server.address, receive_buffer=1))]
             said = 0
-            while self.status(server)["listeners"] == "3" or said < 10:
+            while self.status(server)["listeners"] != "1" or said < 10:
                 server.command(f"announce error {said} {text}")
                 self.assertEqual(good.read_json()["text"], f"{said} {text}")
                 said += 1
-            self.await_listeners(server, 1)
             for client in stuck:
                 with self.assertRaises(ConnectionResetError):
                     client.read_to_end()
@@ -374,7 +374,7 @@ class TestLimits(Events):
             wait_until(is_let_in, "the place is given back")
 
     def test_who_gives_no_sign_of_life_is_given_up(self):
-        options = [*EVENTS, "--limit", "event-ping-time=100ms", "--limit", "event-pong-time=2s"]
+        options = [*EVENTS, "--limit", "event-ping-time=100ms", "--limit", "event-pong-time=10s"]
         with self.serve(self.first, options=options) as server:
             lives = self.open(WebSocket(server.address))
             silent = self.open(WebSocket(server.address))

@@ -107,10 +107,9 @@ class TestTimes(Limits):
             self.assertTrue(client.is_closed())
 
     def test_silence_where_nobody_asked(self):
-        server = self.serve("first-byte-time=200ms", "idle-time=200ms")
-        client = self.client(server)
+        client = self.client(self.serve("first-byte-time=200ms"))
         self.assertTrue(client.is_closed())
-        client = self.client(server)
+        client = self.client(self.serve("idle-time=200ms"))
         self.assertEqual(client.get("/").body, PAGE)
         self.assertTrue(client.is_closed())
 
@@ -215,8 +214,7 @@ class TestLingering(Limits):
         server = self.serve()
         for _ in range(20):
             client = self.client(server)
-            client.send(request("/", "POST", "Content-Length: 5000000\r\n"))
-            client.send(b"x" * 3_000_000)
+            client.send(request("/", "POST", "Content-Length: 5000000\r\n") + b"x" * 3_000_000)
             self.assertEqual(client.read().status, 413)
 
 
@@ -246,7 +244,7 @@ class TestCrowds(Limits):
                 client.close()
 
     def test_a_crowd_of_slow_heads(self):
-        server = self.serve(workers=2)
+        server = self.serve("head-time=10m", workers=2)
         crowd = []
         try:
             for number in range(self.CROWD):

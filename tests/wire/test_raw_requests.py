@@ -60,7 +60,8 @@ class TestRawRequests(unittest.TestCase):
         cls.addClassCleanup(holder.cleanup)
         folder = Path(holder.name)
         tree = cairn.write_tree(folder / "tree", raw_requests.SITE, raw_requests.MODIFIED_S)
-        cls.server = Server(cairn.pack(tree, folder / "site.cairn"), workers=2).__enter__()
+        cls.server = Server(cairn.pack(tree, folder / "site.cairn"), workers=2,
+                            options=["--limit", "linger-time=1h"]).__enter__()
         cls.addClassCleanup(cls.server.__exit__, None)
         tags = {"etag": ("/page.html", ""), "gzip_etag": ("/page.html", "Accept-Encoding: gzip\r\n"),
                 "data_etag": ("/data.bin", "")}

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
 from cairn import Server, TemporaryFolder, request
 from test_events import EventStream
-from websocket import WebSocket
+from websocket import Closed, WebSocket
 
 RELEASES = 4
 RELOADS = 100
@@ -49,11 +49,14 @@ class TestThreads(TemporaryFolder):
         rng = random.Random(kind.__name__)
         try:
             while not stop.is_set():
-                with kind(server.address) as listener:
-                    for _ in range(rng.randrange(4)):
-                        (listener.read_json if kind is WebSocket else listener.read_block)()
-                    if kind is WebSocket and rng.randrange(2) == 0:
-                        listener.close_properly()
+                try:
+                    with kind(server.address) as listener:
+                        for _ in range(rng.randrange(4)):
+                            (listener.read_json if kind is WebSocket else listener.read_block)()
+                        if kind is WebSocket and rng.randrange(2) == 0:
+                            listener.close_properly()
+                except (EOFError, ConnectionError, Closed):
+                    continue  # cut off as too slow, which a listener has to expect
         except Exception as problem:
             problems.append(problem)
 

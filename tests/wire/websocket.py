@@ -85,7 +85,7 @@ class WebSocket(cairn.Client):
     def _take_answer(self):
         head, _ = self.read_raw("HEAD")
         self.answer = cairn.Response(head, b"")
-        found = (self.answer.status, self.answer["Upgrade"].lower(),
+        found = (self.answer.status, (self.answer["Upgrade"] or "").lower(),
                  self.answer["Connection"].lower(), self.answer["Sec-WebSocket-Accept"])
         if found != (101, "websocket", "upgrade", accept_of(self.key)):
             raise AssertionError(f"no WebSocket: {head!r}")
