@@ -1,9 +1,7 @@
 """What cairn-serve tells a collector of answers, loads and itself."""
-import json
-import re
 import unittest
 
-from collector import CLIENT, ERROR, INTERNAL, SERVER, Collector, attributes_of
+from collector import CLIENT, ERROR, INTERNAL, SERVER, Collector
 import cairn
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
