@@ -80,23 +80,39 @@ static void check_address(struct check *check, const char *label,
         status == 0 ? "" : " (in use now, perhaps by the server that is to go)");
 }
 
+static void check_given(struct check *check, int fd, const char *name, bool is_admin,
+                        bool is_local_only)
+{
+    struct listeners one = {0};
+    struct error error = {""};
+    int status = listeners_adopt(&one, &fd, 1, false, &error);
+    if (status == 0 && is_local_only && !is_admin) {
+        status = listeners_check_local(&one.at[0].address, &error);
+    }
+    listeners_close(&one);
+    if (status != 0) {
+        add_problem(check, &error);
+    } else {
+        put(check, is_admin ? "admin" : "listens", "socket \"%s\" of the service manager", name);
+    }
+}
+
 /* Those of a service manager take the place of the default, and of the admin address. */
 static void check_addresses(struct check *check)
 {
     const struct config *config = check->config;
+    bool is_local_only = config->is_live && !config->is_live_anywhere;
     struct service_sockets given;
     size_t admin_count = 0;
     service_manager_sockets(&given);
     for (size_t i = 0; i < given.count; i++) {
         bool is_admin = strcmp(given.names[i], "admin") == 0;
         admin_count += is_admin;
-        put(check, is_admin ? "admin" : "listens", "socket \"%s\" of the service manager",
-            given.names[i]);
+        check_given(check, given.first_fd + (int)i, given.names[i], is_admin, is_local_only);
     }
-    bool is_replaced = given.count > admin_count && config->is_default_listener;
+    bool is_to_open = config_opens_listeners(config, given.count - admin_count);
     service_sockets_fini(&given);
-    bool is_local_only = config->is_live && !config->is_live_anywhere;
-    for (size_t i = 0; i < config->listener_count && !is_replaced; i++) {
+    for (size_t i = 0; i < config->listener_count && is_to_open; i++) {
         struct error error = {""};
         if (is_local_only && listeners_check_local(&config->listeners[i], &error) != 0) {
             add_problem(check, &error);

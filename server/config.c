@@ -166,6 +166,11 @@ void config_fini(struct config *config)
     *config = (struct config){0};
 }
 
+bool config_opens_listeners(const struct config *config, size_t given_count)
+{
+    return given_count == 0 || !config->is_default_listener;
+}
+
 bool config_awaits(const struct config *config, const char *index_path)
 {
     struct stat status;

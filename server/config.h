@@ -67,6 +67,10 @@ enum config_result {
 enum config_result config_init(struct config *config, int argc, char **argv);
 void config_fini(struct config *config);
 
+/* Are its addresses to be listened on, beside so many sockets that were given? In place of the
+ * default those are. */
+bool config_opens_listeners(const struct config *config, size_t given_count);
+
 /* May this INDEX come after the start? With --live-reload, which may be started in one line with
  * what makes the first release; unless something is there. A link that leads nowhere is. */
 bool config_awaits(const struct config *config, const char *index_path);

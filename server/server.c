@@ -99,8 +99,8 @@ static int adopt_sockets(struct server *server, struct error *error)
 static int check_live_addresses(const struct server *server, struct error *error)
 {
     const struct config *config = &server->config;
-    bool is_default_replaced = server->listeners.count > 0 && config->is_default_listener;
-    bool is_to_open = !server->handover.is_there && !is_default_replaced;
+    bool is_to_open =
+        !server->handover.is_there && config_opens_listeners(config, server->listeners.count);
     int status = 0;
     if (!config->is_live || config->is_live_anywhere) {
         return 0;
@@ -123,8 +123,8 @@ static int open_listeners(struct server *server, struct error *error)
         return 0;
     }
     int status = 0;
-    bool is_default_replaced = server->listeners.count > 0 && config->is_default_listener;
-    for (size_t i = 0; i < config->listener_count && status == 0 && !is_default_replaced; i++) {
+    bool is_to_open = config_opens_listeners(config, server->listeners.count);
+    for (size_t i = 0; i < config->listener_count && status == 0 && is_to_open; i++) {
         status =
             listeners_open(&server->listeners, &config->listeners[i], config->worker_count, error);
     }

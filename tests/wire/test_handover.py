@@ -317,6 +317,23 @@ class TestServiceManager(Handover):
         self.addCleanup(end)
         return process
 
+    def test_what_is_no_use_is_refused(self):
+        """The same by --check, which looks at the sockets and leaves them as they are."""
+        with socket.socket() as outer, socket.socket() as idle:
+            outer.bind(("0.0.0.0", 0))
+            outer.listen()
+            idle.bind(("127.0.0.1", 0))
+            for listener, words, said in ((outer, ["--live-reload"], "--live-reload-anywhere"),
+                                          (idle, [], "does not listen")):
+                for check in ([], ["--check"]):
+                    with self.subTest(said, check=check):
+                        process = self.start([listener], *check, *words, self.first)
+                        out, err = process.communicate(timeout=cairn.PATIENCE_S)
+                        self.assertEqual(process.returncode, 1, (out, err))
+                        self.assertIn(said, err.decode())
+            process = self.start([outer], "--check", self.first)
+            self.assertIn(b"It would start.", process.communicate(timeout=cairn.PATIENCE_S)[0])
+
     def test_socket_activation(self):
         with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
             tcp.bind(("127.0.0.1", 0))
