@@ -16,6 +16,7 @@ enum { GROWN_TOLD_BYTES = 256 << 20 }; /* at first; then each time it has double
 
 struct add_watch {
     const struct add_watch_options *options;
+    int signals; /* ending.h */
     struct watch *watch;
     struct owed owed;       /* to the server that is pushed to */
     uint64_t told_at_bytes; /* of growth */
@@ -47,6 +48,25 @@ static void tell_growth(struct add_watch *run)
     }
 }
 
+static int begin_guard(const struct add_watch *run, struct ending_guard *guard, struct error *error)
+{
+    static const struct scratch_folder none = {.lock_fd = -1};
+    return ending_guard_begin(guard, run->signals, &none, error);
+}
+
+/* A server may hang for as long as push.c has patience, and signals are only looked for between two
+ * events; meanwhile they end the run at once. All that this costs is what would make the next run
+ * faster (watch_free()). Where there is no room for a guard, they wait. */
+static void tell_server(struct add_watch *run)
+{
+    struct ending_guard guard;
+    bool is_guarded = run->options->push != NULL && begin_guard(run, &guard, NULL) == 0;
+    owed_tell(&run->owed);
+    if (is_guarded) {
+        ending_guard_end(&guard);
+    }
+}
+
 static int take_release(struct add_watch *run, const struct watch_event *event, struct error *error)
 {
     char *command = mem_format("load index %s", event->index_path);
@@ -54,7 +74,7 @@ static int take_release(struct add_watch *run, const struct watch_event *event, 
     free(command);
     if (status == 0 && !run->has_ended) {
         owed_add_release(&run->owed, event->index_path);
-        owed_tell(&run->owed);
+        tell_server(run);
     }
     tell_growth(run);
     return status;
@@ -66,7 +86,7 @@ static int announce(struct add_watch *run, const char *command, struct error *er
     int status = print_command(run, command, error);
     if (status == 0 && !run->has_ended) {
         owed_announce(&run->owed, command);
-        owed_tell(&run->owed);
+        tell_server(run);
     }
     return status;
 }
@@ -92,28 +112,26 @@ static int take(struct add_watch *run, const struct watch_event *event, struct e
         fprintf(messages, "cairn-pack: the site is as it was released again\n");
         return announce(run, ANNOUNCEMENT_MENDED, error);
     case WATCH_OTHER:
-        owed_tell(&run->owed);
+        tell_server(run);
         return 0;
     }
     return 0;
 }
 
 /* The next event; or the end, by a signal or because nobody reads what is printed. */
-static void wait_for(struct add_watch *run, int signals, struct watch_event *out_event)
+static void wait_for(struct add_watch *run, struct watch_event *out_event)
 {
     /* a pipe that nobody reads is told as an error at the end that writes */
-    struct pollfd others[] = {{.fd = signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    struct pollfd others[] = {{.fd = run->signals, .events = POLLIN}, {.fd = STDOUT_FILENO}};
     watch_next(run->watch, others, ARRAY_COUNT(others), run->owed.again_ms, out_event);
     run->has_ended = others[0].revents != 0 || others[1].revents != 0;
 }
 
 /* What a signal leaves of a first pack is what any end of it would. */
-static int begin(struct add_watch *run, int signals, struct watch_event *out_event,
-                 struct error *error)
+static int begin(struct add_watch *run, struct watch_event *out_event, struct error *error)
 {
-    static const struct scratch_folder none = {.lock_fd = -1};
     struct ending_guard guard;
-    int status = ending_guard_begin(&guard, signals, &none, error);
+    int status = begin_guard(run, &guard, error);
     if (status == 0) {
         status = watch_begin(run->watch, out_event, error);
         ending_guard_end(&guard);
@@ -130,16 +148,17 @@ int add_watch(const struct add_watch_options *options, struct error *error)
     }
     struct add_watch run = {
         .options = options,
+        .signals = signals,
         .watch = watch_new(&options->add),
         .told_at_bytes = GROWN_TOLD_BYTES,
     };
     owed_init(&run.owed, options->push, options->add.quiet, options->add.messages);
     struct watch_event event;
-    status = begin(&run, signals, &event, error);
+    status = begin(&run, &event, error);
     while (status == 0 && !run.has_ended) {
         status = take(&run, &event, error);
         if (status == 0 && !run.has_ended) {
-            wait_for(&run, signals, &event);
+            wait_for(&run, &event);
         }
     }
     owed_fini(&run.owed);

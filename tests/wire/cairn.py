@@ -154,6 +154,15 @@ def write_tree(root, files, modified_s=None):
     return root
 
 
+def save(path, content):
+    """Writes a file beside and puts it in its place: who watches the tree sees it whole or not at
+    all, and one change. What is written in place may be seen while it is still empty."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(beside, path)
+
+
 def site_files(root):
     """{name: path} of what a pack of root has to hold: links that stay inside are followed."""
     root = Path(root).resolve()

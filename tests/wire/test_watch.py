@@ -482,6 +482,43 @@ class TestEnds(WatchCase):
             thread.join(PATIENCE_S)
         self.assertEqual(numbers, ["000001", "000002", "000003"])
 
+    def test_a_signal_while_a_server_does_not_answer(self):
+        """Nobody waits for it: neither with a first release, nor a later one, nor a word of the
+        build."""
+        rows = ((signal.SIGINT, "load index "), (signal.SIGTERM, "load index "),
+                (signal.SIGHUP, "announce error "))
+        for answered, (number, command) in enumerate(rows):
+            path = self.folder / f"{answered}.sock"
+            saves = [("style.css", f"saved for {answered}"),
+                     ("_redirects", "/x https://example.org/:splat 200\n")][:answered]
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.settimeout(PATIENCE_S)
+                listener.bind(str(path))
+                listener.listen()
+                with Watch(self.tree, self.archive, "--push", path) as watch:
+                    for name, text in saves:
+                        with listener.accept()[0] as client, client.makefile("rw") as lines:
+                            lines.readline()
+                            lines.write("ok then\n")
+                        cairn.save(self.tree / name, text)
+                    with listener.accept()[0] as client, client.makefile("r") as lines:
+                        self.assertTrue(lines.readline().startswith(command))
+                        watch.stop(number)
+                self.assertNotIn("no reply", watch.log())
+        cairn.run("cairn-pack", "verify", "--archive", self.archive)
+
+    def test_a_push_without_a_descriptor_to_spare(self):
+        """It is tried again; the run goes on."""
+        path = self.folder / "control.sock"
+        with Watch(self.tree, self.archive, "--push", path) as watch:
+            wait_until(lambda: "control.sock: No such file" in watch.log(), "that nobody is there")
+            before = resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+            wait_until(lambda: "control.sock: Too many open files" in watch.log(), "the refusal")
+            resource.prlimit(watch.process.pid, resource.RLIMIT_NOFILE, before)
+            with Server(control=[path]) as server:
+                wait_until(lambda: server.get("/style.css").status == 200, "the release")
+
     def test_a_pipe_into_a_server(self):
         """The two programs as they are; the one ends when nobody reads it any more."""
         with open(self.folder / "log", "wb") as log:
