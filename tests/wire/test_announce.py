@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
-from cairn import PATIENCE_S, Server, TemporaryFolder, wait_until, write_tree
+from cairn import PATIENCE_S, Server, TemporaryFolder, save, wait_until, write_tree
 from test_watch import Watch
 
 SITE = {"index.html": "<title>one</title>\n", "style.css": "p { color: red }\n",
@@ -246,12 +246,12 @@ class TestWatch(AnnounceCase):
         with Watch(tree, self.archive, "--push", path, server=server) as watch:
             watch.take()
             listener = self.listen(server)
-            (tree / "_redirects").write_text(self.BROKEN)
+            save(tree / "_redirects", self.BROKEN)
             self.assertIn("_redirects:1: ", listener.take("error")["text"])
             (tree / "_redirects").unlink()
             listener.take("mended")
             server.stop()
-            (tree / "_redirects").write_text(self.BROKEN)
+            save(tree / "_redirects", self.BROKEN)
             wait_until(lambda: "control.sock: " in watch.log(), "that nobody is there")
             # who comes hears of it without another save
             server = self.start(control=[path])
@@ -271,14 +271,14 @@ class TestWatch(AnnounceCase):
             self.addCleanup(watch.kill)
             self.assertRegex(server.read_line(), "^ok load index ")
             listener = self.listen(server) if options else None
-            (tree / "_redirects").write_text(self.BROKEN)
+            save(tree / "_redirects", self.BROKEN)
             reply = server.read_line()
             if listener:
                 self.assertEqual(reply, "ok announce error listeners=1")
                 self.assertIn("_redirects:1: ", listener.take("error")["text"])
             else:
                 self.assertRegex(reply, "^error announce error: nobody can listen")
-            (tree / "_redirects").write_text("/x /docs/ 302\n")
+            save(tree / "_redirects", "/x /docs/ 302\n")
             self.assertRegex(server.read_line(), "^ok load index ")
             (tree / "_redirects").unlink()
             self.assertRegex(server.read_line(), "^ok load index ")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
-from cairn import PATIENCE_S, Client, TemporaryFolder, wait_until, write_tree
+from cairn import PATIENCE_S, Client, TemporaryFolder, save, wait_until, write_tree
 
 SITE = {"index.html": "<title>one</title>\n", "style.css": "p { color: red }\n",
         "docs/a.html": "<title>a</title>\n"}
@@ -108,7 +108,7 @@ class TestDev(TemporaryFolder):
         dev = self.start()
         self.assertGreaterEqual(dev.port, 8080)
         self.assertRegex(dev.get("/docs/a").body, rb"^<script [^>]+></script><title>a</title>\n$")
-        (self.tree / "style.css").write_text("p { color: green }\n")
+        save(self.tree / "style.css", "p { color: green }\n")
         dev.wait_for("/style.css", b"p { color: green }\n")
         self.assertRegex(dev.lines.get(timeout=PATIENCE_S),
                          r"^\d\d:\d\d:\d\d 1 changed, \d+ ms$")
@@ -116,9 +116,9 @@ class TestDev(TemporaryFolder):
         self.assertRegex(dev.lines.get(timeout=PATIENCE_S),
                          r"^\d\d:\d\d:\d\d 1 removed, \d+ ms$")
         self.assertEqual(dev.get("/docs/a").status, 404)
-        (self.tree / "_redirects").write_text("/x https://example.org/:splat 200\n")
+        save(self.tree / "_redirects", "/x https://example.org/:splat 200\n")
         self.assertRegex(dev.lines.get(timeout=PATIENCE_S), r"^\d\d:\d\d:\d\d _redirects:1: ")
-        (self.tree / "_redirects").write_text("/x /style.css\n")
+        save(self.tree / "_redirects", "/x /style.css\n")
         self.assertRegex(dev.lines.get(timeout=PATIENCE_S), r"^\d\d:\d\d:\d\d 1 added, \d+ ms$")
         self.assertEqual(dev.get("/x")["location"], "/style.css")
         dev.stop()
@@ -234,7 +234,7 @@ class TestDev(TemporaryFolder):
         piece = 8 << 20
         for turn in range(12):  # more than the 64 MiB that are not worth a new archive
             body = cairn.noise(piece, turn)
-            (self.tree / "video.mp4").write_bytes(body)
+            save(self.tree / "video.mp4", body)
             wait_until(lambda: dev.get("/video.mp4").body == body, f"save {turn}")
         folder, = dev.folders()
         wait_until(lambda: [path.name for path in folder.glob("*.cairn")] == ["site2.cairn"],

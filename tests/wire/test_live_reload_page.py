@@ -70,7 +70,7 @@ class LivePage(cairn.TemporaryFolder):
     def save(self, name, content):
         path = self.tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        cairn.save(path, content)
 
     def serve(self, index, *words, options=("--live-reload",), **keywords):
         server = Server(index, *words, options=options, **keywords)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cairn
-from cairn import PATIENCE_S, Server, TemporaryFolder, wait_until, write_tree
+from cairn import PATIENCE_S, Server, TemporaryFolder, save, wait_until, write_tree
 
 SITE = {"index.html": "<title>one</title>\n", "style.css": "p { color: red }\n",
         "docs/index.html": "<title>docs</title>\n", "docs/a.html": "<title>a</title>\n",
@@ -315,17 +315,17 @@ class TestWatch(WatchCase):
     def test_an_error_is_told_and_mended(self):
         watch, server = self.start()
         count = len(watch.indexes)
-        (self.tree / "_redirects").write_text("/x https://example.org/:splat 200\n")
+        save(self.tree / "_redirects", "/x https://example.org/:splat 200\n")
         wait_until(lambda: "_redirects:1:" in watch.log(), "the error")
         self.assertEqual(watch.log().count("_redirects:1:"), 1)
         (self.tree / "style.css").write_text("waits\n")
-        (self.tree / "_redirects").write_text("/x /docs/a\n")
+        save(self.tree / "_redirects", "/x /docs/a\n")
         self.expect_tree(watch, server)
         self.assertEqual(server.get("/x").status, 301)
-        (self.tree / "_redirects").write_text("/x https://example.org/:splat 200\n")
+        save(self.tree / "_redirects", "/x https://example.org/:splat 200\n")
         wait_until(lambda: watch.log().count("_redirects:1:") == 2, "the second error")
         count = len(watch.indexes)
-        (self.tree / "_redirects").write_text("/x /docs/a\n")
+        save(self.tree / "_redirects", "/x /docs/a\n")
         (self.tree / "index.html").write_text("on it goes")
         self.expect_tree(watch, server)
         self.assertGreater(len(watch.indexes), count)
@@ -334,8 +334,8 @@ class TestWatch(WatchCase):
     def test_each_error_is_told(self):
         watch, server = self.start()
         for line, word in ((1, "x"), (2, "y")):
-            (self.tree / "_redirects").write_text("\n" * (line - 1) +
-                                                  f"/{word} https://example.org/:splat 200\n")
+            save(self.tree / "_redirects",
+                 "\n" * (line - 1) + f"/{word} https://example.org/:splat 200\n")
             wait_until(lambda: f"_redirects:{line}:" in watch.log(), f"line {line}")
         (self.tree / "_redirects").unlink()
         wait_until(lambda: "as it was released" in watch.log(), "the end of it")
@@ -359,7 +359,7 @@ class TestWatch(WatchCase):
     def test_what_a_failed_update_stored_is_not_believed(self):
         """It was never committed: the next add stores it again."""
         watch, server = self.start()
-        (self.tree / "_redirects").write_text("/x https://example.org/:splat 200\n")
+        save(self.tree / "_redirects", "/x https://example.org/:splat 200\n")
         (self.tree / "late.css").write_bytes(cairn.noise(100_000, 1))
         wait_until(lambda: "_redirects:1:" in watch.log(), "the error")
         (self.tree / "_redirects").unlink()
@@ -377,7 +377,7 @@ class TestWatch(WatchCase):
         """The release that overlays are laid over stays, and from time to time there is another."""
         watch, server = self.start("--effort", "fast")
         for turn in range(40):
-            (self.tree / "docs/a.html").write_text(f"<title>{turn}</title>\n" * 50)
+            save(self.tree / "docs/a.html", f"<title>{turn}</title>\n" * 50)
             self.expect_tree(watch, server)
         kinds = [bool(path.read_bytes()[12] & 1) for path in watch.indexes]  # of overlays
         self.assertEqual(kinds[0], False)
@@ -476,7 +476,7 @@ class TestEnds(WatchCase):
             with Watch(self.tree, self.archive, "--push", path) as watch:
                 numbers = [heard.get(timeout=PATIENCE_S)]
                 for count in (1, 2):
-                    (self.tree / "style.css").write_text(f"save {count}")
+                    save(self.tree / "style.css", f"save {count}")
                     numbers.append(heard.get(timeout=PATIENCE_S))
                     wait_until(lambda: "not now" in watch.log(), "the refusal")
             thread.join(PATIENCE_S)
@@ -500,7 +500,7 @@ class TestEnds(WatchCase):
                         with listener.accept()[0] as client, client.makefile("rw") as lines:
                             lines.readline()
                             lines.write("ok then\n")
-                        cairn.save(self.tree / name, text)
+                        save(self.tree / name, text)
                     with listener.accept()[0] as client, client.makefile("r") as lines:
                         self.assertTrue(lines.readline().startswith(command))
                         watch.stop(number)
@@ -531,7 +531,7 @@ class TestEnds(WatchCase):
         try:
             url = serve.stdout.readline().split()[1]
             self.assertTrue(serve.stdout.readline().startswith("ok load index"))
-            (self.tree / "style.css").write_text("piped")
+            save(self.tree / "style.css", "piped")
             self.assertTrue(serve.stdout.readline().startswith("ok load index"))
             address = ("127.0.0.1", int(url.rstrip("/").rsplit(":", 1)[1]))
             with cairn.Client(address) as client:
