@@ -407,6 +407,30 @@ class TestEnds(WatchCase):
                 self.assertEqual(second.lines.get(timeout=PATIENCE_S), None)
         cairn.run("cairn-pack", "verify", "--archive", self.archive)
 
+    def test_what_a_first_pack_leaves(self):
+        """Bytes without use: no release is in the archive, the next one goes behind them, and
+        compact leaves them out."""
+        text = cairn.noise(3_000_000, 1).hex().encode()  # at best effort it takes its time
+        for part in range(4):
+            (self.tree / f"much{part}.css").write_bytes(bytes([0x61 + part]) + text)
+        with Watch(self.tree, self.archive, "--effort", "max") as watch:
+            wait_until(lambda: self.archive.exists() and self.archive.stat().st_size > 1 << 20,
+                       "that it writes")
+            watch.stop()
+        self.assertIsNone(watch.lines.get(timeout=PATIENCE_S), "a release")
+        left = self.archive.stat().st_size
+        done = cairn.run("cairn-pack", "verify", "--archive", self.archive, expect=1)
+        self.assertIn("no release", done.err)
+        write_tree(self.tree, SITE)
+        cairn.pack(self.tree, self.archive)
+        self.assertGreater(self.archive.stat().st_size, left)
+        cairn.run("cairn-pack", "verify", "--archive", self.archive)
+        small = self.folder / "small.cairn"
+        cairn.run("cairn-pack", "compact", "--keep", "1", self.archive, small)
+        self.assertLess(small.stat().st_size, 1 << 20)
+        cairn.run("cairn-pack", "extract", small, self.folder / "out")
+        self.assertEqual(cairn.read_tree(self.folder / "out"), tree_bytes(self.tree))
+
     def test_a_reader_that_goes(self):
         for changes in (False, True):  # told while it waits, and when it prints
             reader, writer = os.pipe()
