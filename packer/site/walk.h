@@ -4,10 +4,10 @@
 #define CAIRN_PACKER_WALK_H
 
 #include "common/error.h"
+#include "packer/site/change_set.h"
 #include "packer/site/file_state.h"
+#include "packer/site/folder_watch.h"
 #include "packer/site/names.h"
-#include "packer/watch/change_set.h"
-#include "packer/watch/folder_watch.h"
 
 enum file_role {
     FILE_SERVED,

@@ -1,8 +1,8 @@
 #include "packer/watch/update.h"
 
 #include "common/mem.h"
+#include "packer/site/folder_watch.h"
 #include "packer/site/plan_change.h"
-#include "packer/watch/folder_watch.h"
 
 #include <stdlib.h>
 #include <string.h>

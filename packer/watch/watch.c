@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/release.h"
-#include "packer/watch/folder_watch.h"
+#include "packer/site/folder_watch.h"
 #include "packer/watch/quiet.h"
 
 #include <errno.h>

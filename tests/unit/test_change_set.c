@@ -1,5 +1,5 @@
 /* Names that may have changed: each once, and only those that no other stands for. */
-#include "packer/watch/change_set.h"
+#include "packer/site/change_set.h"
 
 #include "common/mem.h"
 

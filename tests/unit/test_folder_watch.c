@@ -1,5 +1,5 @@
 /* What the system tells of a tree, as names; and a walk of only these. */
-#include "packer/watch/folder_watch.h"
+#include "packer/site/folder_watch.h"
 
 #include "common/mem.h"
 #include "packer/site/walk.h"

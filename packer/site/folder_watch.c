@@ -1,4 +1,4 @@
-#include "packer/watch/folder_watch.h"
+#include "packer/site/folder_watch.h"
 
 #include "common/mem.h"
 #include "packer/site/ignore.h"

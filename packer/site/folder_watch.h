@@ -5,7 +5,7 @@
 #define CAIRN_PACKER_FOLDER_WATCH_H
 
 #include "common/error.h"
-#include "packer/watch/change_set.h"
+#include "packer/site/change_set.h"
 
 struct walk;
 struct folder_watch;

@@ -1,4 +1,4 @@
-#include "packer/watch/change_set.h"
+#include "packer/site/change_set.h"
 
 #include "common/hash.h"
 #include "common/mem.h"
