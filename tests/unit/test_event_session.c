@@ -387,6 +387,18 @@ Test(event_session, a_stream_lives_as_long_as_it_takes_what_is_sent)
     close(hangs.client);
 }
 
+/* All that comes while the loop goes on, as far as there is room for it. */
+static struct slice taken(struct fixture *fixture, struct listener listener)
+{
+    size_t count = 0;
+    ssize_t got;
+    while ((got = recv(listener.client, fixture->output + count, OUTPUT_BYTES - count, 0)) > 0) {
+        count += (size_t)got;
+        run(fixture);
+    }
+    return (struct slice){fixture->output, count};
+}
+
 static char *long_text(void)
 {
     enum { TEXT_BYTES = 300000 };
@@ -444,18 +456,11 @@ Test(event_session, a_slow_one_gets_all_in_order)
     release(&fixture, "a.example", "2");
     run(&fixture);
     say(&fixture, slow, SLICE(PING "\0\0\0\0"));
-    char *all = mem_zeroed(2 * strlen(text), 1);
-    size_t got = 0;
-    ssize_t count;
-    while ((count = recv(slow.client, all + got, strlen(text), 0)) > 0) {
-        got += (size_t)count;
-        run(&fixture);
-    }
-    cr_expect(got == 10 + strlen(text) + 2 + 3, "%zu", got);
-    cr_expect(memcmp(all + 10, text, strlen(text)) == 0);
-    cr_expect(memcmp(all + 10 + strlen(text), "\x8a\x00\x81\x01\x32", 5) == 0);
+    struct slice all = taken(&fixture, slow);
+    cr_assert(all.count == 10 + strlen(text) + 2 + 3, "%zu", all.count);
+    cr_expect(memcmp(all.bytes + 10, text, strlen(text)) == 0);
+    cr_expect(memcmp(all.bytes + 10 + strlen(text), "\x8a\x00\x81\x01\x32", 5) == 0);
     cr_expect(slow.conn->delivery == NULL && slow.conn->unsent == NULL);
-    free(all);
     free(text);
     fixture_fini(&fixture);
     close(slow.client);
@@ -475,9 +480,7 @@ Test(event_session, whom_releases_outrun_is_cut_off)
     for (int i = 0; i <= EVENT_BEHIND_MAX; i++) {
         cr_expect(fixture.pool.count == 2, "after %d", i);
         release(&fixture, "a.example", "1");
-        while (recv(quick.client, fixture.output, OUTPUT_BYTES, 0) > 0) {
-            run(&fixture);
-        }
+        (void)taken(&fixture, quick);
         run(&fixture);
     }
     cr_expect(fixture.pool.count == 1);
@@ -671,16 +674,9 @@ Test(event_session, the_server_ends_in_the_middle_of_a_message)
     release(&fixture, "a.example", "2");
     run(&fixture);
     event_session_end(&fixture.pool, slow.conn, WS_CODE_GOING_AWAY);
-    char *all = mem_zeroed(2 * strlen(text), 1);
-    size_t got = 0;
-    ssize_t count;
-    while ((count = recv(slow.client, all + got, strlen(text), 0)) > 0) {
-        got += (size_t)count;
-        run(&fixture);
-    }
-    cr_expect(got == 10 + strlen(text) + 4, "%zu", got);
-    cr_expect(memcmp(all + 10 + strlen(text), "\x88\x02\x03\xe9", 4) == 0);
-    free(all);
+    struct slice all = taken(&fixture, slow);
+    cr_assert(all.count == 10 + strlen(text) + 4, "%zu", all.count);
+    cr_expect(memcmp(all.bytes + 10 + strlen(text), "\x88\x02\x03\xe9", 4) == 0);
     free(text);
     fixture_fini(&fixture);
     close(slow.client);
