@@ -1,5 +1,5 @@
 /* The request parser and where bodies end: a stream of requests is read as another parser reads it
- * (tests/unit/h1_comparison.h), and the same whether it comes at once or in pieces. */
+ * (tests/unit/http/h1_comparison.h), and the same whether it comes at once or in pieces. */
 #include "fuzz.h"
 #include "h1_comparison.h"
 
