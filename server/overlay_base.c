@@ -56,6 +56,19 @@ static int open_base(const struct site *site, const char *path, struct index **o
     return 0;
 }
 
+/* What the indexes beside that of the site are called. Not by the archive's path: its mapping may
+ * have been opened by another name, with other indexes beside it. */
+static int stem_beside(const struct site *site, char **out_stem, struct error *error)
+{
+    char *path;
+    int status = release_archive_path(site->index_path, &path, error);
+    if (status == 0) {
+        *out_stem = release_stem(path);
+        free(path);
+    }
+    return status;
+}
+
 static void add(struct overlay_base *base, char *path)
 {
     base->paths = mem_resize(base->paths, base->count + 1, sizeof *base->paths);
@@ -75,9 +88,15 @@ int overlay_base_find(const struct site_list *sites, const struct site *site,
                       struct overlay_base *out_base, struct error *error)
 {
     *out_base = (struct overlay_base){0};
-    bool is_complete = !is_overlay(site->index);
-    char *stem = release_stem(site->archive->path);
-    int status = 0;
+    if (!is_overlay(site->index)) {
+        return 0;
+    }
+    bool is_complete = false;
+    char *stem;
+    int status = stem_beside(site, &stem, error);
+    if (status != 0) {
+        return status;
+    }
     for (uint64_t release = site->index->release - 1;
          status == 0 && !is_complete && !is_below(sites, site, release); release--) {
         char *path = release_numbered_path(stem, release);

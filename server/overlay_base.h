@@ -1,6 +1,6 @@
 /* What an overlay is laid over: it says nothing of the paths that it lacks, so the releases before
  * it, down to the first whole one, have to be below it. A server that has only just started, or
- * that was never told of them, finds their indexes beside the archive. Control thread. */
+ * that was never told of them, finds their indexes beside its own. Control thread. */
 #ifndef CAIRN_SERVER_OVERLAY_BASE_H
 #define CAIRN_SERVER_OVERLAY_BASE_H
 

@@ -117,6 +117,20 @@ class TestOverlays(Stack):
             wait_until(lambda: mappings() == 1, "one mapping")
             self.expect_whole(server)
 
+    def test_an_archive_of_two_names(self):
+        """What an overlay is laid over is looked for beside its own index."""
+        server = self.serve(3)
+        other = self.folder / "other"
+        other.mkdir()
+        (other / "site.cairn").hardlink_to(self.folder / "site.cairn")
+        for number in (3, 4, 5):
+            self.indexes[number].rename(other / self.indexes[number].name)
+        server.load(f"{other / self.indexes[5].name} host=preview.example")
+        with server.client() as client:
+            for name in range(3, 6):
+                client.send(f"GET /only{name}.html HTTP/1.1\r\nHost: preview.example\r\n\r\n")
+                self.assertEqual(client.read().status, 200)
+
     def test_a_base_that_is_gone(self):
         server = self.serve(1)
         self.indexes[4].unlink()
