@@ -23,6 +23,15 @@ const struct site_list *loader_sites(const struct loader *loader)
                : atomic_load_explicit(&loader->publication->current, memory_order_relaxed);
 }
 
+/* Can an index whose archive is this file use the mapping? By the UUID as well: a file that another
+ * archive was written into is the same file. */
+static bool fits(const struct archive *archive, const struct stat *file, const struct index *index)
+{
+    return archive->device == file->st_dev && archive->inode == file->st_ino &&
+           archive->map_bytes >= index->committed_bytes &&
+           memcmp(archive->superblock.uuid, index->archive_uuid, UUID_BYTES) == 0;
+}
+
 /* A release of an archive that is mapped already uses that mapping, which has room to grow: pages
  * that are warm stay so, and the descriptor is the one that was opened first. */
 static struct archive *find_mapped(const struct loader *loader, const char *path,
@@ -35,8 +44,7 @@ static struct archive *find_mapped(const struct loader *loader, const char *path
     const struct site_list *sites = loader_sites(loader);
     for (size_t i = 0; i < sites->count; i++) {
         struct archive *archive = sites->sites[i]->archive;
-        if (archive->device == status.st_dev && archive->inode == status.st_ino &&
-            archive->map_bytes >= index->committed_bytes) {
+        if (fits(archive, &status, index)) {
             return archive_ref(archive);
         }
     }

@@ -178,6 +178,26 @@ class TestOverwritten(Damage):
         self.overwrite(archive, cairn.noise(archive.stat().st_size, "another"))
         self.expect_found(server, "its archive was overwritten in its place, or cut")
 
+    def test_an_archive_by_another_one_which_is_loaded(self):
+        """The releases of the archive that is there now are good ones: its first, and those after."""
+        server = self.serve()
+        self.index.unlink()
+        (self.folder / "site.idx").unlink()
+        tree = cairn.write_tree(self.folder / "another-tree", {"index.html": PAGE * 2})
+        another = cairn.pack(tree, self.folder / "another.cairn")
+        content = (self.folder / "another.cairn").read_bytes()
+        archive = self.folder / "site.cairn"
+        self.overwrite(archive, content)
+        os.truncate(archive, len(content))
+        self.index.write_bytes(another.read_bytes())
+        self.assertEqual(sorted(self.states(server)), ["damaged", "live"])
+        self.expect_503(server)
+        server.load(self.index)
+        self.assertEqual(server.get("/").body, PAGE * 2)
+        server.load(cairn.pack(self.folder / "site-tree", archive))
+        self.assertEqual(server.get("/").body, PAGE)
+        self.assertEqual(server.get("/p/77.html").status, 200)
+
     def test_a_load_finds_it(self):
         """The index that was put in the place of the old one is good: it is loaded, and the old one
         answers for nothing any more."""
