@@ -34,12 +34,15 @@ static bool fits(const struct archive *archive, const struct stat *file, const s
 
 /* A release of an archive that is mapped already uses that mapping, which has room to grow: pages
  * that are warm stay so, and the descriptor is the one that was opened first. */
-static struct archive *find_mapped(const struct loader *loader, const char *path,
-                                   const struct index *index)
+static struct archive *find_mapped(const struct loader *loader, const struct site *above,
+                                   const char *path, const struct index *index)
 {
     struct stat status;
     if (stat(path, &status) != 0) {
         return NULL;
+    }
+    if (above != NULL && fits(above->archive, &status, index)) {
+        return archive_ref(above->archive);
     }
     const struct site_list *sites = loader_sites(loader);
     for (size_t i = 0; i < sites->count; i++) {
@@ -51,16 +54,16 @@ static struct archive *find_mapped(const struct loader *loader, const char *path
     return NULL;
 }
 
-static int open_archive(const struct loader *loader, const char *index_path,
-                        const struct index *index, struct archive **out_archive,
-                        struct error *error)
+static int open_archive(const struct loader *loader, const struct site *above,
+                        const char *index_path, const struct index *index,
+                        struct archive **out_archive, struct error *error)
 {
     char *path;
     int status = release_archive_path(index_path, &path, error);
     if (status != 0) {
         return status;
     }
-    struct archive *archive = find_mapped(loader, path, index);
+    struct archive *archive = find_mapped(loader, above, path, index);
     if (archive == NULL) {
         struct error detail = {""};
         status = archive_open(path, ARCHIVE_RESERVE_BYTES, &archive, &detail);
@@ -152,7 +155,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
         status = index_open(index_path, &index, error);
     }
     if (status == 0) {
-        status = open_archive(loader, index_path, index, &archive, error);
+        status = open_archive(loader, request->above, index_path, index, &archive, error);
     }
     if (status == 0) {
         status = choose_mount(loader, request, index_path, archive, &mount, &is_aside, error);
@@ -166,8 +169,7 @@ static int open_site(struct loader *loader, const struct load_request *request,
         free(index_path);
         return status;
     }
-    *out_site = site_new(loader->undertaker, index, archive, index_path, mount, loader->last_id + 1,
-                         time(NULL));
+    *out_site = site_new(loader->undertaker, index, archive, index_path, mount, 0, time(NULL));
     (*out_site)->is_aside = request->is_handed ? request->is_aside : is_aside;
     return 0;
 }
@@ -240,24 +242,28 @@ static int check_age(const struct loader *loader, const struct load_request *req
                      site->index->release, newest->index->release);
 }
 
-/* Whose is it, is it whole, and is it no step back? */
-static int check_trust(const struct loader *loader, const struct load_request *request,
-                       const struct site *site, struct error *error)
+/* Whose is it, and is it no step back? */
+static int check_signature(const struct loader *loader, const struct load_request *request,
+                           const struct site *site, struct key_id *out_key_id, struct error *error)
 {
-    struct key_id key_id;
-    char text[KEY_ID_TEXT_BYTES];
     struct error detail = {""};
-    int status = signature_check(site->index, site->archive, loader->trust, &key_id, &detail);
+    int status = signature_check(site->index, site->archive, loader->trust, out_key_id, &detail);
     if (status == 0) {
         status = check_age(loader, request, site, &detail);
     }
-    if (status != 0) {
-        return error_set(error, status, "%s: %s", site->index_path, detail.text);
-    }
-    status = content_check(loader_sites(loader), site->index, site->archive, &detail);
+    return status == 0 ? 0 : error_set(error, status, "%s: %s", site->index_path, detail.text);
+}
+
+/* Is it whole? What the next list has already is not hashed again. */
+static int check_content(const struct loader *loader, const struct site *site,
+                         const struct key_id *key_id, struct error *error)
+{
+    char text[KEY_ID_TEXT_BYTES];
+    struct error detail = {""};
+    int status = content_check(loader_sites(loader), site->index, site->archive, &detail);
     return status == 0 ? 0
                        : error_set(error, status, "%s: signed by key %s, but %s", site->index_path,
-                                   key_id_text(&key_id, text), detail.text);
+                                   key_id_text(key_id, text), detail.text);
 }
 
 /* How many releases there are where the site answers: its first host's stack. */
@@ -310,21 +316,6 @@ static void publish(struct loader *loader, struct site_change change)
 
 /* ---- loads ---- */
 
-static int open_trusted(struct loader *loader, const struct load_request *request,
-                        struct site **out_site, struct error *error)
-{
-    operation_phase(request->operation, "validate");
-    int status = open_site(loader, request, out_site, error);
-    if (status == 0 && loader->trust != NULL) {
-        operation_phase(request->operation, "check trust");
-        status = check_trust(loader, request, *out_site, error);
-        if (status != 0) {
-            site_unref(*out_site);
-        }
-    }
-    return status;
-}
-
 /* Nothing has to change for it. */
 static bool is_there(const struct loader *loader, const struct load_request *request,
                      const struct site *site)
@@ -351,7 +342,7 @@ static void add_to_draft(struct loader *loader, const struct load_request *reque
         operation_phase(request->operation, "preload");
         preload_archive(site->archive, site->index->committed_bytes);
     }
-    loader->last_id = site->id;
+    site->id = ++loader->last_id;
     operation_phase(request->operation, "publish");
     struct site *kept = site_ref(site); /* the list may have no place for it */
     draft(loader, (struct site_change){.added = site});
@@ -360,55 +351,88 @@ static void add_to_draft(struct loader *loader, const struct load_request *reque
     site_unref(kept);
 }
 
-/* Puts what an overlay is laid over into the next list, where the overlay will go, which is then
- * opened anew: in the mapping of the archive that the others have. */
-static int add_base(struct loader *loader, const struct load_request *request,
-                    const struct overlay_base *base, struct site **io_site, struct error *error)
+/* What is quick to find out of a release. */
+static int open_signed(struct loader *loader, const struct load_request *request,
+                       struct site **out_site, struct key_id *out_key_id, struct error *error)
 {
-    struct mount mount = mount_copy(&(*io_site)->mount);
-    char *hosts = mount_hosts_text(&mount);
-    struct load_request below = *request;
-    struct load_result result;
-    int status = 0;
-    below.hosts = hosts;
-    below.prefix = mount.prefix;
-    site_unref(*io_site);
-    for (size_t i = 0; status == 0 && i < base->count; i++) {
-        struct site *site;
-        below.path = base->paths[i];
-        status = open_trusted(loader, &below, &site, error);
-        if (status == 0) {
-            add_to_draft(loader, &below, site, &result);
+    operation_phase(request->operation, "validate");
+    int status = open_site(loader, request, out_site, error);
+    if (status == 0 && loader->trust != NULL) {
+        operation_phase(request->operation, "check trust");
+        status = check_signature(loader, request, *out_site, out_key_id, error);
+        if (status != 0) {
+            site_unref(*out_site);
         }
     }
-    mount_fini(&mount);
-    free(hosts);
-    return status == 0 ? open_trusted(loader, request, io_site, error) : status;
+    return status;
 }
 
-/* Opens and checks a release, and puts it into the next list, with what it is laid over. */
+/* The rest of it. Takes the site over. */
+static int add_whole(struct loader *loader, const struct load_request *request, struct site *site,
+                     const struct key_id *key_id, struct load_result *out_result,
+                     struct error *error)
+{
+    int status = loader->trust == NULL ? 0 : check_content(loader, site, key_id, error);
+    if (status == 0) {
+        add_to_draft(loader, request, site, out_result);
+    } else {
+        site_unref(site);
+    }
+    return status;
+}
+
+/* Puts what an overlay is laid over into the next list, where the overlay will go: from its mapping
+ * of the archive. */
+static int add_base(struct loader *loader, const struct load_request *request,
+                    const struct overlay_base *base, const struct site *above, struct error *error)
+{
+    char *hosts = mount_hosts_text(&above->mount);
+    struct load_request below = *request;
+    int status = 0;
+    below.hosts = hosts;
+    below.prefix = above->mount.prefix;
+    below.above = above;
+    for (size_t i = 0; status == 0 && i < base->count; i++) {
+        struct site *site;
+        struct key_id key_id = {{0}};
+        struct load_result result;
+        below.path = base->paths[i];
+        status = open_signed(loader, &below, &site, &key_id, error);
+        if (status == 0) {
+            status = add_whole(loader, &below, site, &key_id, &result, error);
+        }
+    }
+    if (loader->trust != NULL) {
+        operation_phase(request->operation, "check trust"); /* of the overlay, once more */
+    }
+    free(hosts);
+    return status;
+}
+
+/* Opens and checks a release, and puts it into the next list, with what it is laid over. Its bytes
+ * are hashed last, when it is known to be allowed and the releases below it vouch for theirs. */
 static int prepare(struct loader *loader, const struct load_request *request,
                    struct load_result *out_result, struct error *error)
 {
     struct site *site;
+    struct key_id key_id = {{0}};
     struct overlay_base base = {0};
-    int status = open_trusted(loader, request, &site, error);
+    int status = open_signed(loader, request, &site, &key_id, error);
     if (status != 0) {
         return status;
     }
     if (!request->is_handed && !is_there(loader, request, site)) {
         status = overlay_base_find(loader_sites(loader), site, &base, error);
     }
-    if (status != 0) {
-        site_unref(site);
-    } else if (base.count > 0) {
-        status = add_base(loader, request, &base, &site, error);
+    if (status == 0 && base.count > 0) {
+        status = add_base(loader, request, &base, site, error);
     }
     overlay_base_fini(&base);
-    if (status == 0) {
-        add_to_draft(loader, request, site, out_result);
+    if (status != 0) {
+        site_unref(site);
+        return status;
     }
-    return status;
+    return add_whole(loader, request, site, &key_id, out_result, error);
 }
 
 /* What came of one, now that all are live, or none is. */

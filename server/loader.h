@@ -51,6 +51,8 @@ struct load_request {
     bool is_again;               /* by HUP: it may be in the list, where it belongs */
     bool is_handed; /* from the process before this one: what it says of `is_aside` counts */
     bool is_aside;
+    /* The loader's: an overlay that was opened and goes on top of it at once; NULL: none does. */
+    const struct site *above;
 };
 
 /* Returns when every worker serves the release. On failure nothing has changed, and *error says why

@@ -100,12 +100,13 @@ struct record sample_record(struct archive_writer *writer, struct record record,
     return record;
 }
 
-static void pack(const char *archive_path, const struct private_key *sign_key)
+static void pack(const char *archive_path, const struct private_key *sign_key, bool is_overlay)
 {
     FILE *messages = fopen("/dev/null", "w");
     cr_assert(messages != NULL);
     struct site_options site;
     site_options_init(&site);
+    site.overlay = is_overlay;
     struct add_options options = {.site_directory = "site",
                                   .archive_path = archive_path,
                                   .sign_key = sign_key,
@@ -122,7 +123,12 @@ static void pack(const char *archive_path, const struct private_key *sign_key)
 
 void sample_pack(const char *archive_path)
 {
-    pack(archive_path, NULL);
+    pack(archive_path, NULL, false);
+}
+
+void sample_pack_overlay(const char *archive_path)
+{
+    pack(archive_path, NULL, true);
 }
 
 void sample_pack_signed(const char *archive_path, const char *key_path)
@@ -130,7 +136,7 @@ void sample_pack_signed(const char *archive_path, const char *key_path)
     struct private_key *key;
     struct error error = {""};
     cr_assert(private_key_read(key_path, &key, &error) == 0, "%s", error.text);
-    pack(archive_path, key);
+    pack(archive_path, key, false);
     private_key_free(key);
 }
 

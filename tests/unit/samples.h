@@ -37,6 +37,9 @@ uint64_t sample_last_commit(const struct archive *archive, struct commit *out_co
 /* Packs the folder "site" into an archive, without messages. */
 void sample_pack(const char *archive_path);
 
+/* The same, as an overlay. */
+void sample_pack_overlay(const char *archive_path);
+
 /* The same, signed with the private key in a file. */
 void sample_pack_signed(const char *archive_path, const char *key_path);
 

@@ -23,6 +23,12 @@ static void add(const char *archive_path, const char *text)
     sample_pack(archive_path);
 }
 
+static void add_overlay(const char *archive_path, const char *text)
+{
+    scratch_file("site/a", text);
+    sample_pack_overlay(archive_path);
+}
+
 static void enter_scratch(void)
 {
     scratch_enter();
@@ -141,6 +147,26 @@ Test(loader, releases_of_one_archive_share_its_mapping)
         cr_expect(body != NULL && memcmp(body, texts[i], form->stored_bytes) == 0, "%s", texts[i]);
     }
     cr_expect(list->sites[0]->index_path[0] == '/');
+    fixture_fini(&fixture);
+}
+
+Test(loader, an_overlay_and_what_it_is_laid_over_are_opened_once)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    add("site.cairn", "one");
+    add_overlay("site.cairn", "two");
+    add_overlay("site.cairn", "three");
+    struct load_result result = load(&fixture, "site.idx");
+    cr_expect(result.id == 3 && result.release == 3 && result.layers == 3);
+    cr_expect_str_eq(releases(&fixture), "321");
+    const struct site_list *list = loader_sites(&fixture.loader);
+    for (size_t i = 0; i < list->count; i++) {
+        cr_expect(list->sites[i]->id == 3 - i);
+        cr_expect(list->sites[i]->archive == list->sites[0]->archive, "one mapping");
+    }
+    cr_expect(atomic_load(&list->sites[0]->archive->references) == 3);
+    cr_expect(atomic_load(&fixture.undertaker.dead) == NULL, "none was opened for nothing");
     fixture_fini(&fixture);
 }
 
