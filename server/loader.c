@@ -226,14 +226,14 @@ static const struct site *newest_active(const struct site_list *sites, const str
 }
 
 /* Only `rollback` goes back. What a process was handed may stand in any order, since it was allowed
- * before. */
+ * before; and what goes below an overlay is no step back if the overlay is none. */
 static int check_age(const struct loader *loader, const struct load_request *request,
                      const struct site *site, struct error *error)
 {
     const struct site_list *sites = loader_sites(loader);
     const struct site *newest = newest_active(sites, &site->mount, site->index);
     if (newest == NULL || newest->index->release <= site->index->release || request->is_handed ||
-        stays_below(loader, request, site)) {
+        request->above != NULL || stays_below(loader, request, site)) {
         return 0;
     }
     return error_set(error, ERR_TRUST,

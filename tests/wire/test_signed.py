@@ -395,6 +395,75 @@ class TestAge(Signed):
             self.assertEqual(server.command("list"), "ok list sites=2")
 
 
+class TestOverlays(Signed):
+    """What an overlay is laid over is older than the overlay, and no step back."""
+
+    def setUp(self):
+        super().setUp()
+        self.indexes = [None, self.release(1)]
+        for number in (2, 3):
+            files = {**self.files, "index.html": page("release 1"),
+                     f"only{number}.html": page(f"only {number}")}
+            self.indexes.append(self.add("--overlay", files=files))
+
+    def expect_only(self, server, *numbers, host="localhost"):
+        with server.client() as client:
+            for number in range(2, 4):
+                client.send(f"GET /only{number} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+                self.assertEqual(client.read().status, 200 if number in numbers else 404)
+            client.send(f"GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            self.assertEqual(client.read().body.decode(), page("a"), "of release 1")
+
+    def releases(self, server):
+        server.send("list\n")
+        return [int(row.split(" release=")[1].split()[0]) for row in server.read_reply()[:-1]]
+
+    def test_it_comes_with_the_overlay(self):
+        with self.trusting(self.indexes[3]) as server:
+            self.expect_only(server, 3)
+            self.expect_refused(server, self.indexes[2], "release 2: older than release 3")
+            self.expect_refused(server, self.indexes[1], "release 1: older than release 3")
+            self.assertEqual(self.releases(server), [3, 2, 1])
+
+    def test_on_one_host_more(self):
+        """Where there is a newer release on one of them already."""
+        with self.trusting() as server:
+            server.load(f"{self.indexes[2]} host=a.example")
+            server.load(f"{self.indexes[3]} host=a.example,b.example")
+            for host in ("a.example", "b.example"):
+                self.expect_only(server, 3, host=host)
+
+    def test_put_back(self):
+        """An archive that was cut and is whole again."""
+        content = self.archive.read_bytes()
+        with self.trusting(self.indexes[2]) as server:
+            os.truncate(self.archive, 1000)
+            server.command("status")
+            self.assertEqual(server.get("/a").status, 503)
+            with open(self.archive, "r+b") as file:
+                file.write(content)
+            server.load(self.indexes[2])
+            self.expect_only(server, 2)
+
+    def test_it_has_to_be_trusted_as_well(self):
+        """The releases below are looked at like any other, and one that is refused is one for all."""
+        other, other_id = self.keygen("other")
+        unknown = self.release(4, key=other)
+        over = self.add("--overlay", files={**self.files, "only4.html": page("only 4")})
+        with self.trusting(self.indexes[3]) as server:
+            self.assertEqual(server.command(f"load index {over}"),
+                             f"error load index: {unknown}: release 4: signed by key {other_id}, "
+                             "which is not trusted")
+            self.assertEqual(self.releases(server), [3, 2, 1])
+
+    def test_an_older_overlay_is_a_step_back(self):
+        """However few releases are kept: what it is laid over takes nothing away before it is asked."""
+        newest = self.release(4)
+        with self.trusting(newest, options=["--retain", "1"]) as server:
+            self.expect_refused(server, self.indexes[3], "release 3: older than release 4")
+            self.assertEqual(self.releases(server), [4])
+
+
 class TestLoads(Signed):
     def setUp(self):
         super().setUp()
