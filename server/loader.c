@@ -392,6 +392,7 @@ static int add_base(struct loader *loader, const struct load_request *request,
     below.hosts = hosts;
     below.prefix = above->mount.prefix;
     below.above = above;
+    below.is_again = false; /* it goes on top here, wherever else it stays */
     for (size_t i = 0; status == 0 && i < base->count; i++) {
         struct site *site;
         struct key_id key_id = {{0}};

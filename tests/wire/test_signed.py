@@ -445,6 +445,25 @@ class TestOverlays(Signed):
             server.load(self.indexes[2])
             self.expect_only(server, 2)
 
+    def test_hup_above_another_archive(self):
+        """It lies over its own archive's site, not over what came on top of that."""
+        first = self.indexes[1]
+        link = self.folder / "site.idx"
+        newest = link.readlink()
+        link.unlink()
+        link.symlink_to(first)
+        tree = cairn.write_tree(self.folder / "other-tree",
+                                {"index.html": page("other"), "only2.html": page("other")})
+        other = cairn.pack(tree, self.folder / "other.cairn", "--sign", self.key)
+        with self.trusting(link, other) as server:
+            self.assertEqual(server.get("/").body.decode(), page("other"))
+            link.unlink()
+            link.symlink_to(newest)
+            server.signal(signal.SIGHUP)
+            server.wait_log("release=3 ")
+            self.expect_only(server, 3)
+            self.assertEqual(self.releases(server), [3, 2, 1, 1])
+
     def test_it_has_to_be_trusted_as_well(self):
         """The releases below are looked at like any other, and one that is refused is one for all."""
         other, other_id = self.keygen("other")
