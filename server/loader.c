@@ -320,7 +320,10 @@ static void publish(struct loader *loader, struct site_change change)
 static bool is_there(const struct loader *loader, const struct load_request *request,
                      const struct site *site)
 {
-    return site_list_has_on_top(loader_sites(loader), site) || stays_below(loader, request, site);
+    const struct site_list *sites = loader_sites(loader);
+    return (site_list_has_on_top(sites, site) &&
+            (request->is_handed || overlay_base_is_there(sites, site))) ||
+           stays_below(loader, request, site);
 }
 
 /* Puts a release that was opened into the next list, unless it is there. Takes the site over. */

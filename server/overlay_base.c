@@ -11,32 +11,44 @@ static bool is_overlay(const struct index *index)
     return (index->flags & INDEX_OVERLAY) != 0;
 }
 
-/* The newest of a stack that would be below this site; NULL: nothing would. */
-static const struct site *top_below(const struct site_stack *stack, const struct site *site)
+/* Is this release of the site's archive directly below it in a stack, and below that all that it is
+ * laid over, down to a whole one? Damaged ones are not what they were. */
+static bool is_in(const struct site_stack *stack, const struct site *site, uint64_t release)
 {
     size_t count = stack == NULL ? 0 : stack->active_count;
     for (size_t i = 0; i < count; i++) {
-        if (!site_is_same_release(stack->sites[i], site)) {
-            return stack->sites[i];
+        const struct site *below = stack->sites[i];
+        if (site_is_same_release(below, site)) {
+            continue;
         }
+        if (below->index->release != release || site_is_damaged(below) ||
+            memcmp(below->index->archive_uuid, site->index->archive_uuid, UUID_BYTES) != 0) {
+            return false;
+        }
+        if (!is_overlay(below->index)) {
+            return true;
+        }
+        release--;
     }
-    return NULL;
+    return false;
 }
 
-/* Is this release of the site's archive directly below it, wherever it goes? */
+/* The same, wherever it goes. */
 static bool is_below(const struct site_list *sites, const struct site *site, uint64_t release)
 {
     for (size_t i = 0; i < site->mount.host_count; i++) {
-        const struct site *top =
-            top_below(site_list_stack_of(sites, slice_of_string(site->mount.hosts[i]),
-                                         slice_of_string(site->mount.prefix)),
-                      site);
-        if (top == NULL || top->index->release != release || site_is_damaged(top) ||
-            memcmp(top->index->archive_uuid, site->index->archive_uuid, UUID_BYTES) != 0) {
+        if (!is_in(site_list_stack_of(sites, slice_of_string(site->mount.hosts[i]),
+                                      slice_of_string(site->mount.prefix)),
+                   site, release)) {
             return false;
         }
     }
     return true;
+}
+
+bool overlay_base_is_there(const struct site_list *sites, const struct site *site)
+{
+    return !is_overlay(site->index) || is_below(sites, site, site->index->release - 1);
 }
 
 static int open_base(const struct site *site, const char *path, struct index **out_index,

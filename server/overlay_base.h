@@ -11,8 +11,12 @@ struct overlay_base {
     size_t count;
 };
 
+/* Is all that a release is laid over below it, undamaged, wherever it goes? Of a whole one nothing
+ * has to be. */
+bool overlay_base_is_there(const struct site_list *sites, const struct site *site);
+
 /* What has to be loaded so that this one, which is in no list yet, stands where it belongs: nothing
- * if it is whole, or if the release before it is on top wherever it goes. An index that is not
+ * if it is whole, or if they are below it wherever it goes. An index that is not
  * there, or not readable, is an error that names it. overlay_base_fini() in any case. */
 int overlay_base_find(const struct site_list *sites, const struct site *site,
                       struct overlay_base *out_base, struct error *error) CAIRN_MUST_CHECK;

@@ -128,6 +128,33 @@ class TestOverlays(Stack):
                 client.send(f"GET /only{name}.html HTTP/1.1\r\nHost: preview.example\r\n\r\n")
                 self.assertEqual(client.read().status, 200)
 
+    def damaged(self, number):
+        """Spoils an index in its place; returns what it was."""
+        content = self.indexes[number].read_bytes()
+        with open(self.indexes[number], "r+b") as file:
+            file.write(bytes(len(content)))
+        return content
+
+    def test_a_base_that_was_damaged(self):
+        """It has to be put back, and comes anew with whichever overlay above it is loaded."""
+        for number in (3, 4):
+            for newest in (4, 5):
+                with self.subTest(damaged=number, loaded=newest):
+                    server = self.serve(4)
+                    content = self.damaged(number)
+                    self.assertIn("damaged", [row[2] for row in self.rows(server)])
+                    self.assertEqual(self.page(server), 503)
+                    reply = server.command(f"load index {self.indexes[newest]}")
+                    self.assertTrue(reply.startswith("error load index: "), reply)
+                    self.assertIn(str(self.indexes[number]), reply)
+                    self.assertEqual(self.page(server), 503)
+                    with open(self.indexes[number], "r+b") as file:
+                        file.write(content)
+                    self.assertNotIn("unchanged", server.load(self.indexes[newest]))
+                    self.expect_whole(server, newest)
+                    self.assertNotIn("damaged", [row[2] for row in self.rows(server)])
+                    self.assertIn("unchanged", server.load(self.indexes[newest]))
+
     def test_a_base_that_is_gone(self):
         server = self.serve(1)
         self.indexes[4].unlink()
