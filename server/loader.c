@@ -181,17 +181,23 @@ static const struct site_stack *stack_for(const struct site_list *sites, const s
                               slice_of_string(mount->prefix));
 }
 
-/* Is the same release in every stack that this one would go to, and not taken back? */
+/* The same release in a stack, not taken back; NULL: it is not there. */
+static const struct site *find_active(const struct site_stack *stack, const struct site *site)
+{
+    size_t active = stack == NULL ? 0 : stack->active_count;
+    for (size_t i = 0; i < active; i++) {
+        if (site_is_same_release(stack->sites[i], site)) {
+            return stack->sites[i];
+        }
+    }
+    return NULL;
+}
+
+/* Is the same release in every stack that this one would go to? */
 static bool is_active(const struct site_list *sites, const struct site *site)
 {
     for (size_t i = 0; i < site->mount.host_count; i++) {
-        const struct site_stack *stack = stack_for(sites, &site->mount, i);
-        size_t active = stack == NULL ? 0 : stack->active_count;
-        size_t j = 0;
-        while (j < active && !site_is_same_release(stack->sites[j], site)) {
-            j++;
-        }
-        if (j == active) {
+        if (find_active(stack_for(sites, &site->mount, i), site) == NULL) {
             return false;
         }
     }
@@ -336,7 +342,7 @@ static void add_to_draft(struct loader *loader, const struct load_request *reque
         .was_on_top = is_there(loader, request, site),
     };
     if (out_result->was_on_top) {
-        out_result->id = site_list_same(loader_sites(loader), site)->id;
+        out_result->id = find_active(stack_for(loader_sites(loader), &site->mount, 0), site)->id;
         out_result->layers = count_layers(loader_sites(loader), site);
         site_unref(site);
         return;

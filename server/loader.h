@@ -31,7 +31,7 @@ struct loader {
 
 /* What a load did. */
 struct load_result {
-    uint64_t id; /* of the site that is on top now */
+    uint64_t id; /* of the site that is live now; if nothing had to change, of the one before */
     uint64_t release;
     uint32_t paths;
     size_t layers;   /* releases of the same site in the list */

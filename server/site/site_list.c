@@ -262,16 +262,6 @@ const struct site *site_list_of_archive(const struct site_list *list, const stru
     return NULL;
 }
 
-const struct site *site_list_same(const struct site_list *list, const struct site *site)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (site_is_same_release(list->sites[i], site)) {
-            return list->sites[i];
-        }
-    }
-    return NULL;
-}
-
 /* ---- hosts and prefixes ---- */
 
 const struct site_host *site_list_host(const struct site_list *list, struct slice name)

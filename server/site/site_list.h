@@ -89,9 +89,6 @@ const struct site_host *site_list_host(const struct site_list *list, struct slic
 const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
                                             struct slice prefix);
 
-/* The newest load of the same release, or NULL. */
-const struct site *site_list_same(const struct site_list *list, const struct site *site);
-
 /* Is this release on top already, wherever the site would go? */
 bool site_list_has_on_top(const struct site_list *list, const struct site *site);
 

@@ -303,6 +303,15 @@ class TestPreview(Stack):
         self.assertTrue(server.command("rollback").startswith("ok rollback id=3 "))
         self.expect_release(server, 3)
 
+    def test_what_is_unchanged_is_named_where_it_is(self):
+        """Not by the load of the same release somewhere else."""
+        server = self.serve(1)
+        preview = server.load(f"{self.indexes[1]} host=preview.example")
+        self.assertEqual((preview["id"], "unchanged" in preview), ("2", False))
+        for words, number in (("", "1"), (" host=*", "1"), (" host=preview.example", "2")):
+            reply = server.load(f"{self.indexes[1]}{words}")
+            self.assertEqual((reply["id"], reply["unchanged"]), (number, "1"), words)
+
     def test_to_a_place_that_is_named(self):
         server = self.serve(1)
         reply = server.command("promote 1 host=www.example at=/v1")
