@@ -260,18 +260,6 @@ static int check_signature(const struct loader *loader, const struct load_reques
     return status == 0 ? 0 : error_set(error, status, "%s: %s", site->index_path, detail.text);
 }
 
-/* Is it whole? What the next list has already is not hashed again. */
-static int check_content(const struct loader *loader, const struct site *site,
-                         const struct key_id *key_id, struct error *error)
-{
-    char text[KEY_ID_TEXT_BYTES];
-    struct error detail = {""};
-    int status = content_check(loader_sites(loader), site->index, site->archive, &detail);
-    return status == 0 ? 0
-                       : error_set(error, status, "%s: signed by key %s, but %s", site->index_path,
-                                   key_id_text(key_id, text), detail.text);
-}
-
 /* How many releases there are where the site answers: its first host's stack. */
 static size_t count_layers(const struct site_list *sites, const struct site *site)
 {
@@ -322,24 +310,44 @@ static void publish(struct loader *loader, struct site_change change)
 
 /* ---- loads ---- */
 
-/* Nothing has to change for it. */
+/* Where it is on top: can it answer for all that it would answer for? */
+static bool is_whole(const struct site_list *sites, const struct load_request *request,
+                     const struct site *site)
+{
+    for (size_t i = 0; i < site->mount.host_count; i++) {
+        if (site_is_damaged(stack_for(sites, &site->mount, i)->sites[0])) {
+            return false;
+        }
+    }
+    return request->is_handed || overlay_base_is_there(sites, site);
+}
+
+/* Nothing has to change for it. By HUP too, what is on top and damaged is loaded anew; what is
+ * below another one could not be without becoming the newest. */
 static bool is_there(const struct loader *loader, const struct load_request *request,
                      const struct site *site)
 {
     const struct site_list *sites = loader_sites(loader);
-    return (site_list_has_on_top(sites, site) &&
-            (request->is_handed || overlay_base_is_there(sites, site))) ||
-           stays_below(loader, request, site);
+    return site_list_has_on_top(sites, site) ? is_whole(sites, request, site)
+                                             : stays_below(loader, request, site);
 }
 
-/* Puts a release that was opened into the next list, unless it is there. Takes the site over. */
+/* A release that was opened. */
+struct candidate {
+    struct site *site;
+    struct key_id key_id; /* with trust: who has signed it */
+    bool is_there;        /* nothing has to change for it */
+};
+
+/* Puts it into the next list, unless it is there. Takes the site over. */
 static void add_to_draft(struct loader *loader, const struct load_request *request,
-                         struct site *site, struct load_result *out_result)
+                         const struct candidate *candidate, struct load_result *out_result)
 {
+    struct site *site = candidate->site;
     *out_result = (struct load_result){
         .release = site->index->release,
         .paths = site->index->entry_count,
-        .was_on_top = is_there(loader, request, site),
+        .was_on_top = candidate->is_there,
     };
     if (out_result->was_on_top) {
         out_result->id = find_active(stack_for(loader_sites(loader), &site->mount, 0), site)->id;
@@ -361,31 +369,48 @@ static void add_to_draft(struct loader *loader, const struct load_request *reque
 }
 
 /* What is quick to find out of a release. */
-static int open_signed(struct loader *loader, const struct load_request *request,
-                       struct site **out_site, struct key_id *out_key_id, struct error *error)
+static int open_candidate(struct loader *loader, const struct load_request *request,
+                          struct candidate *out_candidate, struct error *error)
 {
+    struct candidate candidate = {.site = NULL};
     operation_phase(request->operation, "validate");
-    int status = open_site(loader, request, out_site, error);
+    int status = open_site(loader, request, &candidate.site, error);
     if (status == 0 && loader->trust != NULL) {
         operation_phase(request->operation, "check trust");
-        status = check_signature(loader, request, *out_site, out_key_id, error);
-        if (status != 0) {
-            site_unref(*out_site);
-        }
+        status = check_signature(loader, request, candidate.site, &candidate.key_id, error);
     }
-    return status;
+    if (status != 0) {
+        site_unref(candidate.site);
+        return status;
+    }
+    candidate.is_there = is_there(loader, request, candidate.site);
+    *out_candidate = candidate;
+    return 0;
+}
+
+/* Is it whole? What the next list has already is not hashed again. */
+static int check_content(const struct loader *loader, const struct candidate *candidate,
+                         struct error *error)
+{
+    char text[KEY_ID_TEXT_BYTES];
+    struct error detail = {""};
+    const struct site *site = candidate->site;
+    int status = content_check(loader_sites(loader), site->index, site->archive, &detail);
+    return status == 0 ? 0
+                       : error_set(error, status, "%s: signed by key %s, but %s", site->index_path,
+                                   key_id_text(&candidate->key_id, text), detail.text);
 }
 
 /* The rest of it. Takes the site over. */
-static int add_whole(struct loader *loader, const struct load_request *request, struct site *site,
-                     const struct key_id *key_id, struct load_result *out_result,
-                     struct error *error)
+static int add_candidate(struct loader *loader, const struct load_request *request,
+                         const struct candidate *candidate, struct load_result *out_result,
+                         struct error *error)
 {
-    int status = loader->trust == NULL ? 0 : check_content(loader, site, key_id, error);
+    int status = loader->trust == NULL ? 0 : check_content(loader, candidate, error);
     if (status == 0) {
-        add_to_draft(loader, request, site, out_result);
+        add_to_draft(loader, request, candidate, out_result);
     } else {
-        site_unref(site);
+        site_unref(candidate->site);
     }
     return status;
 }
@@ -403,13 +428,12 @@ static int add_base(struct loader *loader, const struct load_request *request,
     below.above = above;
     below.is_again = false; /* it goes on top here, wherever else it stays */
     for (size_t i = 0; status == 0 && i < base->count; i++) {
-        struct site *site;
-        struct key_id key_id = {{0}};
+        struct candidate candidate;
         struct load_result result;
         below.path = base->paths[i];
-        status = open_signed(loader, &below, &site, &key_id, error);
+        status = open_candidate(loader, &below, &candidate, error);
         if (status == 0) {
-            status = add_whole(loader, &below, site, &key_id, &result, error);
+            status = add_candidate(loader, &below, &candidate, &result, error);
         }
     }
     if (loader->trust != NULL) {
@@ -424,25 +448,24 @@ static int add_base(struct loader *loader, const struct load_request *request,
 static int prepare(struct loader *loader, const struct load_request *request,
                    struct load_result *out_result, struct error *error)
 {
-    struct site *site;
-    struct key_id key_id = {{0}};
+    struct candidate candidate;
     struct overlay_base base = {0};
-    int status = open_signed(loader, request, &site, &key_id, error);
+    int status = open_candidate(loader, request, &candidate, error);
     if (status != 0) {
         return status;
     }
-    if (!request->is_handed && !is_there(loader, request, site)) {
-        status = overlay_base_find(loader_sites(loader), site, &base, error);
+    if (!request->is_handed && !candidate.is_there) {
+        status = overlay_base_find(loader_sites(loader), candidate.site, &base, error);
     }
     if (status == 0 && base.count > 0) {
-        status = add_base(loader, request, &base, site, error);
+        status = add_base(loader, request, &base, candidate.site, error);
     }
     overlay_base_fini(&base);
     if (status != 0) {
-        site_unref(site);
+        site_unref(candidate.site);
         return status;
     }
-    return add_whole(loader, request, site, &key_id, out_result, error);
+    return add_candidate(loader, request, &candidate, out_result, error);
 }
 
 /* What came of one, now that all are live, or none is. */

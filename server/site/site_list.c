@@ -335,8 +335,7 @@ bool site_list_has_on_top(const struct site_list *list, const struct site *site)
     for (size_t i = 0; i < site->mount.host_count; i++) {
         const struct site_stack *stack = site_list_stack_of(
             list, slice_of_string(site->mount.hosts[i]), slice_of_string(site->mount.prefix));
-        if (stack == NULL || !site_is_same_release(stack->sites[0], site) ||
-            site_is_damaged(stack->sites[0])) {
+        if (stack == NULL || !site_is_same_release(stack->sites[0], site)) {
             return false;
         }
     }

@@ -89,7 +89,7 @@ const struct site_host *site_list_host(const struct site_list *list, struct slic
 const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
                                             struct slice prefix);
 
-/* Is this release on top already, wherever the site would go? */
+/* Is this release on top already, damaged or not, wherever the site would go? */
 bool site_list_has_on_top(const struct site_list *list, const struct site *site);
 
 /* The newest site of an archive that is not aside (struct site), or NULL: a release without a mount

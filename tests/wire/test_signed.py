@@ -464,6 +464,31 @@ class TestOverlays(Signed):
             self.expect_only(server, 3)
             self.assertEqual(self.releases(server), [3, 2, 1, 1])
 
+    def test_hup_when_it_was_damaged(self):
+        """Wherever the damage is, all that is needed for the newest release is loaded anew."""
+        for words in ([3], [1, 2, 3]):
+            for damaged in ([1], [2], [3], [1, 2, 3]):
+                with self.subTest(words=words, damaged=damaged):
+                    self.hup_when_damaged([self.indexes[number] for number in words],
+                                          [self.indexes[number] for number in damaged])
+
+    def hup_when_damaged(self, words, damaged):
+        contents = [index.read_bytes() for index in damaged]
+        with self.trusting(*words) as server:
+            for index, content in zip(damaged, contents):
+                with open(index, "r+b") as file:
+                    file.write(bytes(len(content)))
+            server.command("status")
+            self.assertEqual(server.get("/").status, 503)
+            for index, content in zip(damaged, contents):
+                with open(index, "r+b") as file:
+                    file.write(content)
+            server.signal(signal.SIGHUP)
+            log = server.wait_log("ok load index ", count=len(words))
+            self.assertNotIn("error", log)
+            self.expect_only(server, 3)
+            self.assertEqual(self.releases(server), [3, 2, 1])
+
     def test_it_has_to_be_trusted_as_well(self):
         """The releases below are looked at like any other, and one that is refused is one for all."""
         other, other_id = self.keygen("other")
@@ -504,6 +529,24 @@ class TestLoads(Signed):
             server.signal(signal.SIGHUP)
             server.wait_log("ok load index id=2 release=3 ")
             self.assertEqual(server.get("/").body.decode(), page("release 3"))
+
+    def test_hup_of_what_was_damaged(self):
+        """The newest release, which was put back, is loaded anew; an older one stays where it is."""
+        first, second = self.release(1), self.release(2)
+        content = second.read_bytes()
+        with self.trusting(first, second) as server:
+            for number in (3, 4):
+                with open(second, "r+b") as file:
+                    file.write(bytes(len(content)))
+                server.command("status")
+                self.assertEqual(server.get("/").status, 503)
+                with open(second, "r+b") as file:
+                    file.write(content)
+                server.signal(signal.SIGHUP)
+                log = server.wait_log(f"ok load index id={number} release=2 ")
+                self.assertEqual(server.get("/").body.decode(), page("release 2"))
+            self.assertEqual(log.count("ok load index id=1 release=1 "), 2)
+            self.assertNotIn("error", log)
 
     def test_push_to_a_server_that_refuses(self):
         index = self.release(1)
