@@ -25,15 +25,80 @@ static const char variable[] = "CAIRN_HANDOVER";
 
 /* ---- the old process ---- */
 
-static void write_sites(FILE *file, const struct site_list *sites)
+/* Where a site stands in a stack; its count if it is not in it. */
+static size_t place_in(const struct site_stack *stack, const struct site *site)
 {
+    size_t place = 0;
+    while (place < stack->count && stack->sites[place] != site) {
+        place++;
+    }
+    return place;
+}
+
+/* Does it describe any host's site as it is now? */
+static bool is_visible(const struct site_list *sites, const struct site *site)
+{
+    for (size_t i = 0; i < sites->host_count; i++) {
+        for (size_t j = 0; j < sites->hosts[i].stack_count; j++) {
+            const struct site_stack *stack = &sites->hosts[i].stacks[j];
+            if (place_in(stack, site) < site_stack_visible_count(stack)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Is it laid over one that is left out? */
+static bool lacks_base(const struct site_list *sites, const bool *is_left_out,
+                       const struct site *site)
+{
+    for (size_t i = 0; i < sites->host_count; i++) {
+        for (size_t j = 0; j < sites->hosts[i].stack_count; j++) {
+            const struct site_stack *stack = &sites->hosts[i].stacks[j];
+            size_t below = place_in(stack, site) + 1;
+            for (size_t k = 0; k < sites->count && below < stack->active_count; k++) {
+                if (is_left_out[k] && sites->sites[k] == stack->sites[below]) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* What is damaged and describes no site answers nothing, and the new process could not load it; so
+ * it is left out, with the overlays above it. Of a site that answers 503 nothing is: the new
+ * process would answer for it with what is below. The caller frees. */
+static bool *choose_left_out(const struct site_list *sites)
+{
+    bool *is_left_out = mem_zeroed(sites->count + 1, sizeof *is_left_out);
+    bool is_any = false;
     for (size_t i = sites->count; i-- > 0;) {
         const struct site *site = sites->sites[i];
+        bool is_overlay = (site->index->flags & INDEX_OVERLAY) != 0;
+        bool is_useless =
+            site_is_damaged(site) || (is_any && is_overlay && lacks_base(sites, is_left_out, site));
+        is_left_out[i] = is_useless && !is_visible(sites, site);
+        is_any |= is_left_out[i];
+    }
+    return is_left_out;
+}
+
+static void write_sites(FILE *file, const struct site_list *sites)
+{
+    bool *is_left_out = choose_left_out(sites);
+    for (size_t i = sites->count; i-- > 0;) {
+        const struct site *site = sites->sites[i];
+        if (is_left_out[i]) {
+            continue;
+        }
         char *hosts = mount_hosts_text(&site->mount);
         fprintf(file, "site %d %d %s %s/ %s\n", site->is_aside, sites->standings[i].is_retired,
                 hosts, site->mount.prefix_url, site->index_path);
         free(hosts);
     }
+    free(is_left_out);
 }
 
 /* Every descriptor that the new process needs, so that it can be let through exec(). */

@@ -33,7 +33,7 @@ struct handing {
     const struct listeners *listeners;
     const struct listeners *admin;
     const struct control *control;
-    const struct site_list *sites;
+    const struct site_list *sites; /* but what is damaged and answers nothing */
     const struct sandbox *sandbox;
     int access_log_fd; /* -1: there is none */
 };

@@ -95,6 +95,7 @@ static void start_successor(struct server *server)
     if (server->is_draining || server->successor != 0) {
         return;
     }
+    overwrite_check_run(loader_sites(&server->loader)); /* what is damaged, the next cannot load */
     const struct handing handing = {
         .listeners = &server->listeners,
         .admin = &server->admin_listeners,

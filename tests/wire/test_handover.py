@@ -156,6 +156,55 @@ class TestUsr2(Handover):
         self.ctl("load", "index", str(self.next_release("fourth\n")))
         self.assertEqual(self.get(server).body, b"fourth\n")
 
+    def handed_releases(self, server):
+        self.hand_over(server)
+        server.process.wait(60)
+        return [int(re.search(r" release=(\d+)", row).group(1))
+                for row in self.ctl("list").splitlines()[:-1]]
+
+    def overwrite(self, index):
+        with open(index, "r+b") as file:
+            file.write(bytes(index.stat().st_size))
+
+    def test_a_damaged_release_that_answers_nothing(self):
+        """It is left behind, whether it is below another one or taken back."""
+        server = self.serve(self.first)
+        server.load(self.next_release("second\n"))
+        third = self.next_release("third\n")
+        server.load(third)
+        server.command("rollback")
+        self.overwrite(self.first)
+        self.overwrite(third)
+        self.assertEqual(self.handed_releases(server), [2])
+        self.assertEqual(self.get(server).body, b"second\n")
+
+    def test_overlays_above_a_damaged_release(self):
+        """They are left behind with it where a whole release is above them, so that nobody goes back
+        to a part of a site."""
+        server = self.serve(self.first)
+        for number in (2, 3):
+            (self.tree / f"{number}.html").write_text("over\n")
+            server.load(cairn.pack(self.tree, self.folder / "site.cairn", "--overlay"))
+        server.load(self.next_release("fourth\n"))
+        self.overwrite(self.first)
+        self.assertEqual(self.handed_releases(server), [4])
+        self.assertEqual(self.get(server).body, b"fourth\n")
+
+    def test_a_damaged_release_that_should_answer(self):
+        """The process that answers 503 goes on, until it can be loaded."""
+        server = self.serve(self.first)
+        second = self.next_release("second\n")
+        server.load(second)
+        kept = second.read_bytes()
+        self.overwrite(second)
+        server.signal(signal.SIGUSR2)
+        server.wait_log("did not come up")
+        self.assertEqual(self.get(server).status, 503)
+        with open(second, "r+b") as file:
+            file.write(kept)
+        self.assertEqual(self.handed_releases(server), [2, 1])
+        self.assertEqual(self.get(server).body, b"second\n")
+
     def test_commands_that_arrive_meanwhile_wait(self):
         server = self.serve(self.first)
         second = self.next_release("second\n")
