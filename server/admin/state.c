@@ -35,19 +35,12 @@ static size_t place_of(const struct site_list *list, const struct site *site)
     return i;
 }
 
-/* Do the same releases answer in both, so that they are one site with two names? */
-static bool is_same_stack(const struct site_stack *a, const struct site_stack *b)
-{
-    return a->count == b->count && a->active_count == b->active_count &&
-           slice_equal(a->prefix, b->prefix) &&
-           memcmp(a->sites, b->sites, a->count * sizeof(struct site *)) == 0;
-}
-
+/* The host's stack that is the same site under another name; NULL: there is none. */
 static const struct site_stack *stack_like(const struct site_host *host,
                                            const struct site_stack *stack)
 {
     for (size_t i = 0; i < host->stack_count; i++) {
-        if (is_same_stack(&host->stacks[i], stack)) {
+        if (site_stack_equal(&host->stacks[i], stack)) {
             return &host->stacks[i];
         }
     }

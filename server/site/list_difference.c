@@ -28,18 +28,6 @@ struct search {
 
 /* ---- the stacks ---- */
 
-static const struct site_stack *stack_in(const struct site_list *list, struct slice host,
-                                         struct slice prefix)
-{
-    const struct site_host *found = site_list_host(list, host);
-    for (size_t i = 0; found != NULL && i < found->stack_count; i++) {
-        if (slice_equal(found->stacks[i].prefix, prefix)) {
-            return &found->stacks[i];
-        }
-    }
-    return NULL;
-}
-
 static void note_stack(struct search *search, const struct site_stack *stack, bool is_elsewhere)
 {
     if (search->stack_count == search->stack_capacity) {
@@ -57,7 +45,7 @@ static void find_stacks(struct search *search, int side)
         for (size_t j = 0; j < list->hosts[i].stack_count; j++) {
             const struct site_stack *stack = &list->hosts[i].stacks[j];
             const struct site_stack *other =
-                stack_in(search->lists[1 - side], stack->host, stack->prefix);
+                site_list_stack_of(search->lists[1 - side], stack->host, stack->prefix);
             struct site_view view = {.stack = stack};
             struct site_view other_view = {.stack = other};
             if (other == NULL) {

@@ -25,6 +25,14 @@ struct mount mount_everywhere(void);
 /* The same hosts, in the same order, and the same prefix? */
 bool mount_equal(const struct mount *a, const struct mount *b);
 
+/* Does a path lie below a prefix, or at it? "/docs" covers "/docs" and "/docs/...", not "/docsify";
+ * an empty one covers all. */
+static inline bool mount_prefix_covers(struct slice prefix, struct slice path)
+{
+    return slice_starts_with(path, prefix) &&
+           (path.count == prefix.count || prefix.count == 0 || path.bytes[prefix.count] == '/');
+}
+
 struct mount mount_copy(const struct mount *mount);
 void mount_fini(struct mount *mount);
 

@@ -34,9 +34,7 @@ bool site_view_equal(struct site_view a, struct site_view b)
     if (a.stack == NULL || b.stack == NULL) {
         return a.stack == b.stack;
     }
-    return slice_equal(a.stack->prefix, b.stack->prefix) &&
-           a.stack->active_count == b.stack->active_count && a.stack->count == b.stack->count &&
-           memcmp(a.stack->sites, b.stack->sites, a.stack->count * sizeof(struct site *)) == 0;
+    return site_stack_equal(a.stack, b.stack);
 }
 
 /* ---- what is compared ---- */
@@ -243,16 +241,10 @@ static void put_path(struct comparison *comparison, enum site_change_kind kind, 
     difference->path_bytes += count + 2;
 }
 
-static bool covers(struct slice prefix, struct slice path)
-{
-    return slice_starts_with(path, prefix) &&
-           (path.count == prefix.count || prefix.count == 0 || path.bytes[prefix.count] == '/');
-}
-
 static bool is_in_hole(const struct site_region *region, struct slice path)
 {
     for (size_t i = 0; i < region->hole_count; i++) {
-        if (covers(slice_after(region->holes[i], region->prefix.count), path)) {
+        if (mount_prefix_covers(slice_after(region->holes[i], region->prefix.count), path)) {
             return true;
         }
     }
@@ -270,7 +262,8 @@ static bool place(struct comparison *comparison, const struct candidate *candida
     struct slice other_base = comparison->views[1 - side].base;
     subject->hash[side] = &subject->entry->path_hash;
     subject->hash[1 - side] = &subject->entry->path_hash;
-    if (key.count > PATH_BYTES_MAX || !covers(base, key)) { /* an overwritten file may say more */
+    if (key.count > PATH_BYTES_MAX ||
+        !mount_prefix_covers(base, key)) { /* an overwritten file may say more */
         return false;
     }
     subject->path = slice_after(key, base.count);

@@ -21,44 +21,50 @@ bool site_is_same_release(const struct site *a, const struct site *b)
 
 /* ---- building ---- */
 
-static struct site_host *host_of(struct site_list *list, struct slice name)
+/* In a list whose hosts are not sorted yet. */
+static struct site_host *find_host(const struct site_list *list, struct slice name)
 {
     for (size_t i = 0; i < list->host_count; i++) {
         if (slice_equal(list->hosts[i].name, name)) {
             return &list->hosts[i];
         }
     }
+    return NULL;
+}
+
+static struct site_host *host_of(struct site_list *list, struct slice name)
+{
+    struct site_host *found = find_host(list, name);
+    if (found != NULL) {
+        return found;
+    }
     list->hosts = mem_resize(list->hosts, list->host_count + 1, sizeof *list->hosts);
     list->hosts[list->host_count] = (struct site_host){.name = name};
     return &list->hosts[list->host_count++];
 }
 
-static struct site_stack *stack_of(struct site_host *host, const struct mount *mount)
+/* Of exactly this prefix. */
+static struct site_stack *stack_at(const struct site_host *host, struct slice prefix)
 {
-    struct slice prefix = slice_of_string(mount->prefix);
-    for (size_t i = 0; i < host->stack_count; i++) {
+    for (size_t i = 0; host != NULL && i < host->stack_count; i++) {
         if (slice_equal(host->stacks[i].prefix, prefix)) {
             return &host->stacks[i];
         }
+    }
+    return NULL;
+}
+
+static struct site_stack *stack_of(struct site_host *host, const struct mount *mount)
+{
+    struct slice prefix = slice_of_string(mount->prefix);
+    struct site_stack *found = stack_at(host, prefix);
+    if (found != NULL) {
+        return found;
     }
     host->stacks = mem_resize(host->stacks, host->stack_count + 1, sizeof *host->stacks);
     host->stacks[host->stack_count] = (struct site_stack){
         .host = host->name, .prefix = prefix, .prefix_url = slice_of_string(mount->prefix_url)};
     return &host->stacks[host->stack_count++];
-}
-
-const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
-                                            struct slice prefix)
-{
-    for (size_t i = 0; i < list->host_count; i++) {
-        const struct site_host *found = &list->hosts[i];
-        for (size_t j = 0; j < found->stack_count && slice_equal(found->name, host); j++) {
-            if (slice_equal(found->stacks[j].prefix, prefix)) {
-                return &found->stacks[j];
-            }
-        }
-    }
-    return NULL;
 }
 
 static bool is_overlay(const struct site *site)
@@ -83,7 +89,7 @@ static bool add_to_stacks(struct site_list *list, struct site *site, bool is_ret
     for (size_t i = 0; i < site->mount.host_count; i++) {
         struct slice name = slice_of_string(site->mount.hosts[i]);
         if ((is_retired || room == 0) &&
-            site_list_stack_of(list, name, slice_of_string(site->mount.prefix)) == NULL) {
+            stack_at(find_host(list, name), slice_of_string(site->mount.prefix)) == NULL) {
             continue;
         }
         struct site_stack *stack = stack_of(host_of(list, name), &site->mount);
@@ -273,11 +279,10 @@ const struct site_host *site_list_host(const struct site_list *list, struct slic
     return bsearch(&key, list->hosts, list->host_count, sizeof *list->hosts, by_name);
 }
 
-/* "/docs" covers "/docs" and "/docs/...", not "/docsify". */
-static bool covers(struct slice prefix, struct slice path)
+const struct site_stack *site_list_stack_of(const struct site_list *list, struct slice host,
+                                            struct slice prefix)
 {
-    return slice_starts_with(path, prefix) &&
-           (path.count == prefix.count || prefix.count == 0 || path.bytes[prefix.count] == '/');
+    return stack_at(site_list_host(list, host), prefix);
 }
 
 static const struct site_stack *find_stack(const struct site_list *list, struct slice name,
@@ -286,7 +291,7 @@ static const struct site_stack *find_stack(const struct site_list *list, struct 
     const struct site_host *host = site_list_host(list, name);
     *is_host_known |= host != NULL;
     for (size_t i = 0; host != NULL && i < host->stack_count; i++) {
-        if (covers(host->stacks[i].prefix, path)) {
+        if (mount_prefix_covers(host->stacks[i].prefix, path)) {
             return &host->stacks[i];
         }
     }
@@ -365,6 +370,13 @@ static size_t folder_above(struct slice path, size_t count)
 {
     const char *slash = memrchr(path.bytes, '/', count - 1);
     return slash == NULL ? 0 : (size_t)(slash - path.bytes) + 1;
+}
+
+bool site_stack_equal(const struct site_stack *a, const struct site_stack *b)
+{
+    return slice_equal(a->prefix, b->prefix) && a->active_count == b->active_count &&
+           a->count == b->count &&
+           memcmp(a->sites, b->sites, a->count * sizeof(struct site *)) == 0;
 }
 
 /* A snapshot describes the whole site. */

@@ -116,6 +116,9 @@ const struct site_stack *site_list_stack(const struct site_list *list, struct sl
 size_t site_list_chain(const struct site_list *list, struct slice host,
                        const struct site_host *out_hosts[SITE_CHAIN_MAX]);
 
+/* Do the same releases answer below the same prefix, whatever the host? */
+bool site_stack_equal(const struct site_stack *a, const struct site_stack *b);
+
 /* How many releases of the stack describe the site as it is now: the newest ones, down to the first
  * snapshot. */
 size_t site_stack_visible_count(const struct site_stack *stack);
