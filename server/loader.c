@@ -542,9 +542,24 @@ struct site *loader_find(const struct loader *loader, struct slice id_or_path)
     return found;
 }
 
-void loader_unload(struct loader *loader, const struct site *site)
+/* An overlay alone is a site with holes. */
+static int check_above(const struct loader *loader, const struct site *site, struct error *error)
 {
+    const struct site *above = overlay_base_above(loader_sites(loader), site);
+    return above == NULL
+               ? 0
+               : error_set(error, -EBUSY, "release %" PRIu64 " (id %" PRIu64 ") is laid over it",
+                           above->index->release, above->id);
+}
+
+int loader_unload(struct loader *loader, const struct site *site, struct error *error)
+{
+    int status = check_above(loader, site, error);
+    if (status != 0) {
+        return status;
+    }
     publish(loader, (struct site_change){.removed = site});
+    return 0;
 }
 
 void loader_retire(struct loader *loader, const struct site *site)
@@ -561,6 +576,17 @@ int loader_rollback(struct loader *loader, const struct site_stack *stack,
                          (unsigned long long)stack->sites[0]->index->release);
     }
     const struct site *top = stack->sites[1];
+    if (!overlay_base_is_below(stack, 1)) {
+        return error_set(error, ERR_EMPTY,
+                         "release %" PRIu64
+                         " below it is nothing without those that it was laid over; "
+                         "load it again",
+                         top->index->release);
+    }
+    int status = check_above(loader, stack->sites[0], error);
+    if (status != 0) {
+        return status;
+    }
     *out_result = (struct load_result){
         .id = top->id,
         .release = top->index->release,

@@ -79,12 +79,15 @@ int loader_load_all(struct loader *loader, struct load *loads, size_t count) CAI
 /* The loaded site of this number, or whose index lies at this path; NULL: there is none. */
 struct site *loader_find(const struct loader *loader, struct slice id_or_path);
 
-/* Takes a site out of the list; what is below it answers again. */
-void loader_unload(struct loader *loader, const struct site *site);
+/* Takes a site out of the list; what is below it answers again. -EBUSY, and nothing has changed, if
+ * an overlay is laid over it. */
+int loader_unload(struct loader *loader, const struct site *site,
+                  struct error *error) CAIRN_MUST_CHECK;
 
 /* Takes the newest release of a stack back: the one below it answers; of the one that is taken
  * back, only immutable files do, for tabs that are open. *out_result is of the release that is on
- * top now. ERR_EMPTY if there is none below it. */
+ * top now. ERR_EMPTY if there is none below it, or an overlay without what it is laid over; -EBUSY
+ * if an overlay is laid over it elsewhere. */
 int loader_rollback(struct loader *loader, const struct site_stack *stack,
                     struct load_result *out_result, struct error *error) CAIRN_MUST_CHECK;
 

@@ -51,6 +51,37 @@ bool overlay_base_is_there(const struct site_list *sites, const struct site *sit
     return !is_overlay(site->index) || is_below(sites, site, site->index->release - 1);
 }
 
+bool overlay_base_is_below(const struct site_stack *stack, size_t place)
+{
+    const struct site *site = stack->sites[place];
+    struct site_stack rest = *stack;
+    rest.sites += place;
+    rest.count -= place;
+    rest.active_count -= place;
+    return !is_overlay(site->index) || is_in(&rest, site, site->index->release - 1);
+}
+
+static bool is_directly_over(const struct site *above, const struct site *site)
+{
+    return is_overlay(above->index) && above->index->release == site->index->release + 1 &&
+           memcmp(above->index->archive_uuid, site->index->archive_uuid, UUID_BYTES) == 0;
+}
+
+const struct site *overlay_base_above(const struct site_list *sites, const struct site *site)
+{
+    for (size_t i = 0; i < sites->host_count; i++) {
+        for (size_t j = 0; j < sites->hosts[i].stack_count; j++) {
+            const struct site_stack *stack = &sites->hosts[i].stacks[j];
+            for (size_t k = 1; k < stack->active_count; k++) {
+                if (stack->sites[k] == site && is_directly_over(stack->sites[k - 1], site)) {
+                    return stack->sites[k - 1];
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
 static int open_base(const struct site *site, const char *path, struct index **out_index,
                      struct error *error)
 {

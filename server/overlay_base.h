@@ -15,6 +15,13 @@ struct overlay_base {
  * has to be. */
 bool overlay_base_is_there(const struct site_list *sites, const struct site *site);
 
+/* The same of one that may be the newest of its stack, or not: below its place there. */
+bool overlay_base_is_below(const struct site_stack *stack, size_t place);
+
+/* An overlay that is laid directly over this release somewhere, and not taken back; NULL: there is
+ * none. */
+const struct site *overlay_base_above(const struct site_list *sites, const struct site *site);
+
 /* What has to be loaded so that this one, which is in no list yet, stands where it belongs: nothing
  * if it is whole, or if they are below it wherever it goes. An index that is not
  * there, or not readable, is an error that names it. overlay_base_fini() in any case. */

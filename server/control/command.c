@@ -131,7 +131,11 @@ static void run_unload(struct command_context *context, struct slice argument, s
     if (site != NULL) {
         uint64_t id = site->id;
         uint64_t release = site->index->release;
-        loader_unload(context->loader, site);
+        struct error error;
+        if (loader_unload(context->loader, site, &error) != 0) {
+            reply_format(reply, "error unload: %s\n", error.text);
+            return;
+        }
         reply_format(reply, "ok unload id=%" PRIu64 " release=%" PRIu64 " sites=%zu\n", id, release,
                      loader_sites(context->loader)->count);
     }

@@ -155,6 +155,47 @@ class TestOverlays(Stack):
                     self.assertNotIn("damaged", [row[2] for row in self.rows(server)])
                     self.assertIn("unchanged", server.load(self.indexes[newest]))
 
+    def test_a_base_is_not_unloaded(self):
+        server = self.serve(1, 5)
+        for place, number in ((2, 3), (3, 4)):
+            self.assertEqual(server.command(f"unload {place}"),
+                             f"error unload: release {number + 1} (id {place + 1}) is laid over it")
+        self.expect_whole(server)
+        for place, number in ((4, 5), (3, 4), (2, 3), (1, 1)):
+            self.assertTrue(server.command(f"unload {place}").startswith(
+                f"ok unload id={place} release={number} "))
+
+    def test_a_base_below_an_overlay_that_was_taken_back_is_unloaded(self):
+        server = self.serve(1, 4)
+        server.command("rollback")
+        self.assertTrue(server.command("unload 2").startswith("ok unload id=2 release=3 "))
+        self.expect_release(server, 1)
+
+    def test_no_way_back_to_an_overlay_alone(self):
+        """Its base was loaded again, and is above it now."""
+        server = self.serve(5)
+        server.load(self.indexes[3])
+        self.expect_whole(server, 3)
+        self.assertEqual(server.command("rollback"),
+                         "error rollback: release 5 below it is nothing without those that it was "
+                         "laid over; load it again")
+        self.expect_whole(server, 3)
+        server.load(self.indexes[5])
+        self.expect_whole(server)
+        self.assertTrue(server.command("rollback").startswith("ok rollback "))
+        self.expect_whole(server, 4)
+
+    def test_a_base_is_not_taken_back_from_below_an_overlay(self):
+        """It is the newest of one host, and below the overlay of another."""
+        server = self.serve(1)
+        server.load(f"{self.indexes[3]} host=*,a.example")
+        overlay = server.load(f"{self.indexes[4]} host=a.example")
+        self.assertEqual(server.command("rollback"),
+                         f"error rollback: release 4 (id {overlay['id']}) is laid over it")
+        server.command("rollback host=a.example")
+        self.assertTrue(server.command("rollback host=*").startswith("ok rollback id=1 "))
+        self.expect_release(server, 1)
+
     def test_a_base_that_is_gone(self):
         server = self.serve(1)
         self.indexes[4].unlink()
