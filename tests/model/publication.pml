@@ -334,7 +334,7 @@ inline start_list()
     lists[next].generation = lists[old].generation + 1;
     if
     :: true ->
-        lists[next].sites[0] = loads; /* @ server/loader.c: site_new(loader->undertaker, index, */
+        lists[next].sites[0] = loads; /* @ server/site_opening.c: site_new(loader->undertaker, index, */
         lists[next].count = 1;
         references[loads] = 1;
         loads++;
