@@ -102,7 +102,8 @@ static void greet(struct events *events, struct event_conn *conn,
     free(hello);
 }
 
-/* Those that came first come first; those that are on their way wait for the others. */
+/* Those that came first come first; those that are on their way wait for the others. Who comes to
+ * an empty door alone wakes the thread, so it is looked at whenever nobody else waits. */
 static void take_visitors(struct events *events)
 {
     if (events->visitors == NULL) {
@@ -121,6 +122,7 @@ static void greet_visitors(struct events *events)
             greet(events, conn, visitor);
         }
         free(visitor);
+        take_visitors(events);
     }
 }
 
