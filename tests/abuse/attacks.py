@@ -528,6 +528,84 @@ def fifo(stage, result):
     stage.server.wait_log("ok status")
 
 
+# ---- who listens for releases (docs/events.md) ----
+
+EVENTS = ("--events", "/events")
+LISTENER_BYTES = 2048  # its host, half a frame, first words and pongs that it does not take
+PLACES = 50
+PING = b"\x89\xfd\0\0\0\0" + b"p" * 125
+
+
+def upgrade(host="a.example"):
+    return (f"GET /events HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode()
+
+
+def await_listeners(stage, count):
+    cairn.wait_until(lambda: stage.status("listeners") == count, f"{count} listen")
+
+
+def announce(stage, number, count=4):
+    """More than sockets of readers that stopped hold is said in all rounds together."""
+    for each in range(count):
+        stage.server.command(f"announce error {number} {each} {'x' * 8000}")
+
+
+@attack("listeners that read nothing", kept_bytes=LISTENER_BYTES, extra_bytes=1 << 20,
+        options=EVENTS, full_size=8000)
+def deaf_listeners(stage, result):
+    crowd = open_crowd(stage, result, receive_buffer=2048)
+    half = len(crowd.sockets) // 2
+    crowd.send(upgrade(), crowd.sockets[:half])
+    crowd.send(head("/events", fields="Accept: text/event-stream\r\n"), crowd.sockets[half:])
+    await_listeners(stage, len(crowd.sockets))
+    rounds(stage, result, crowd, lambda number: announce(stage, number))
+
+
+@attack("listeners that ping and read nothing", kept_bytes=LISTENER_BYTES, options=EVENTS,
+        full_size=8000)
+def pinging_listeners(stage, result):
+    crowd = open_crowd(stage, result, receive_buffer=2048)
+    crowd.send(upgrade())
+    await_listeners(stage, len(crowd.sockets))
+    rounds(stage, result, crowd, lambda number: crowd.send(PING * 100))
+
+
+@attack("listeners with frames that do not end", kept_bytes=LISTENER_BYTES, options=EVENTS,
+        full_size=8000)
+def endless_frames(stage, result):
+    """Half of them are told that it is too long, and go; what the others begin stays half a frame."""
+    crowd = open_crowd(stage, result)
+    half = len(crowd.sockets) // 2
+    crowd.send(upgrade())
+    await_listeners(stage, len(crowd.sockets))
+    crowd.send(b"\x82\xff" + struct.pack("!Q", 1 << 62) + b"\0\0\0\0", crowd.sockets[:half])
+    crowd.send(PING[:100], crowd.sockets[half:])
+    rounds(stage, result, crowd, lambda number: crowd.send(b"x" * 1000, crowd.sockets[:half]))
+    await_listeners(stage, len(crowd.sockets) - half)
+
+
+@attack("listeners beyond their places", kept_bytes=LISTENER_BYTES + SHORT_INPUT_BYTES,
+        options=(*EVENTS, "--limit", f"event-listeners={PLACES}"))
+def listeners_beyond(stage, result):
+    crowd = open_crowd(stage, result)
+    crowd.send(upgrade())
+    await_listeners(stage, PLACES)
+    rounds(stage, result, crowd, lambda number: expect(
+        result, stage.status("listeners") <= PLACES, "more than there are places"))
+
+
+@attack("listeners of hosts of their own", kept_bytes=LISTENER_BYTES, extra_bytes=1 << 20,
+        options=EVENTS, full_size=8000)
+def listeners_of_hosts(stage, result):
+    """Names as long as they may be, each with all its dots, of a site that answers for all hosts."""
+    crowd = open_crowd(stage, result)
+    for number, each in enumerate(crowd.sockets):
+        crowd.send(upgrade(f"{number:04}." + "a." * 120 + "example"), [each])
+    await_listeners(stage, len(crowd.sockets))
+    rounds(stage, result, crowd, lambda number: announce(stage, number))
+
+
 # ---- slowhttptest itself ----
 
 
