@@ -128,9 +128,8 @@ int64_t event_pool_next_expiry_ms(const struct event_pool *pool);
 /* Takes a message over, to be said behind all others. */
 void event_pool_say(struct event_pool *pool, struct event_message *message);
 
-/* The next listener that is to be told pool->saying. *io_looks: how many hosts may be looked at for
- * it, less those that were. NULL: all are told, which pool->saying is NULL then, or no more may be
- * looked at. */
+/* The next listener that is to be told pool->saying. *io_looks: how many hosts may still be looked
+ * at for it. NULL: all are told, and pool->saying is NULL, or no more may be looked at. */
 struct event_conn *event_pool_next_to_tell(struct event_pool *pool, int *io_looks);
 
 /* Counts that a limit was come up against. */
