@@ -168,3 +168,12 @@ char *fixture_long_text(void)
     }
     return text;
 }
+
+struct listener fixture_slow(struct fixture *fixture, const char *text)
+{
+    struct listener slow = fixture_websocket(fixture, "a.example");
+    fixture_pass_over(fixture, slow);
+    fixture_release(fixture, "a.example", text);
+    fixture_run(fixture);
+    return slow;
+}

@@ -62,6 +62,9 @@ void fixture_say(struct fixture *fixture, struct listener listener, struct slice
 /* All that comes while the loop goes on, in the fixture's output. */
 struct slice fixture_taken(struct fixture *fixture, struct listener listener);
 
+/* A WebSocket of "a.example" that has taken a part of this text, which is long, and no more. */
+struct listener fixture_slow(struct fixture *fixture, const char *text);
+
 /* Longer than what sockets take at once; the caller frees. */
 char *fixture_long_text(void);
 

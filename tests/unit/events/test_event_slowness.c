@@ -48,10 +48,7 @@ Test(event_slowness, a_slow_one_gets_all_in_order)
     struct fixture fixture;
     fixture_init(&fixture);
     char *text = fixture_long_text();
-    struct listener slow = fixture_websocket(&fixture, "a.example");
-    fixture_pass_over(&fixture, slow);
-    fixture_release(&fixture, "a.example", text);
-    fixture_run(&fixture);
+    struct listener slow = fixture_slow(&fixture, text);
     fixture_release(&fixture, "", "not for it");
     fixture_release(&fixture, "a.example", "2");
     fixture_run(&fixture);
@@ -98,10 +95,7 @@ Test(event_slowness, whom_releases_of_others_pass_stays)
     struct fixture fixture;
     fixture_init(&fixture);
     char *text = fixture_long_text();
-    struct listener slow = fixture_websocket(&fixture, "a.example");
-    fixture_pass_over(&fixture, slow);
-    fixture_release(&fixture, "a.example", text);
-    fixture_run(&fixture);
+    struct listener slow = fixture_slow(&fixture, text);
     for (int i = 0; i <= EVENT_BEHIND_MAX; i++) {
         fixture_release(&fixture, ".b.example", "1");
     }
@@ -121,10 +115,7 @@ Test(event_slowness, what_is_kept_for_a_slow_one_is_bounded)
     fixture_init(&fixture);
     char *text = fixture_long_text();
     size_t told = 0;
-    struct listener slow = fixture_websocket(&fixture, "a.example");
-    fixture_pass_over(&fixture, slow);
-    fixture_release(&fixture, "a.example", text);
-    fixture_run(&fixture);
+    struct listener slow = fixture_slow(&fixture, text);
     while (told <= EVENT_BEHIND_BYTES_MAX) {
         cr_assert(fixture.pool.count == 1, "after %zu bytes", told);
         fixture_release(&fixture, ".b.example", text);
@@ -176,10 +167,7 @@ Test(event_slowness, what_waits_for_one_listener_is_bounded)
     struct fixture fixture;
     fixture_init(&fixture);
     char *text = fixture_long_text();
-    struct listener socket = fixture_websocket(&fixture, "a.example");
-    fixture_pass_over(&fixture, socket);
-    fixture_release(&fixture, "a.example", text);
-    fixture_run(&fixture);
+    struct listener socket = fixture_slow(&fixture, text);
     for (int i = 0; i < 1000; i++) {
         fixture_say(&fixture, socket, SLICE("\x89\x84\0\0\0\0ping"));
     }
